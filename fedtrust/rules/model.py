@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fedtrust.errors import ModelError
 
-FloatArray = NDArray[np.float32] | NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 """A tensor of a model."""
 
 Vector = NDArray[np.float64]
@@ -94,7 +94,7 @@ class TensorSchema:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Model:
-    """An immutable model: tensors by name, names ascending by code point, float32 or float64, all finite.
+    """An immutable model: tensors by name, names ascending, float32 or float64, all finite.
 
     The arrays are copied in, made C-contiguous and read-only. Raises ModelError naming the tensor that breaks a
     rule.
@@ -187,7 +187,7 @@ class Model:
             part = vector[start : start + array.size]
             start += array.size
             with np.errstate(over="ignore"):  # an overflow to infinity is caught by Model's own check
-                rounded: FloatArray = part.astype(array.dtype)
+                rounded = part.astype(DTYPES[array.dtype.name])
             tensors[name] = rounded.reshape(array.shape)
         return Model(tensors)
 
