@@ -45,6 +45,7 @@ class TensorSchema:
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        """Raise ModelError if a field is malformed."""
         if not isinstance(self.name, str) or not self.name or self.name == _RESERVED_NAME:
             raise ModelError(
                 "a tensor has no usable name",
@@ -89,6 +90,7 @@ class TensorSchema:
         return cls(value["name"], value["dtype"], tuple(shape))
 
     def __str__(self) -> str:
+        """Return for example ``linear.weight float32[1, 28]``."""
         return f"{self.name} {self.dtype}{list(self.shape)}"
 
 
@@ -96,13 +98,14 @@ class TensorSchema:
 class Model:
     """An immutable model: tensors by name, names ascending, float32 or float64, all finite.
 
-    The arrays are copied in, made C-contiguous and read-only. Raises ModelError naming the tensor that breaks a
-    rule.
+    The arrays are copied in, made C-contiguous and read-only. Raises ModelError naming a tensor that breaks
+    a rule.
     """
 
     tensors: Mapping[str, FloatArray]
 
     def __post_init__(self) -> None:
+        """Copy and check every tensor."""
         if not self.tensors:
             raise ModelError("a model has no tensors", expected="at least one tensor", got="none")
         own: dict[str, FloatArray] = {}
@@ -218,12 +221,15 @@ class Model:
         raise ModelError("a schema lists its tensors out of order", expected=", ".join(ours), got=[*theirs])
 
     def __eq__(self, other: object) -> bool:
+        """Return whether ``other`` is a model of the same bytes."""
         return self.to_bytes() == other.to_bytes() if isinstance(other, Model) else NotImplemented
 
     def __hash__(self) -> int:
+        """Return a hash of the digest."""
         return hash(self.digest)
 
     def __repr__(self) -> str:
+        """Return the schema and the digest, never the parameters."""
         return f"Model({', '.join(map(str, self.schema))}; sha256 {self.digest.hex()})"
 
 

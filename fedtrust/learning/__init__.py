@@ -1,0 +1,1 @@
+"""The only room with torch: Task, state dict and vector, local training."""
