@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+
+import {IFederation} from "../interfaces/IFederation.sol";
+
+/// @title CommitteeKey
+/// @notice The one public key that all updates are encrypted under, named by the hash of its manifest.
+abstract contract CommitteeKey is IFederation, Ownable2Step {
+    bytes32 private _keyId;
+    uint8 private _threshold;
+    uint8 private _trustees;
+
+    /// @inheritdoc IFederation
+    function publishKey(bytes32 keyId, uint8 threshold, uint8 trustees) external onlyOwner {
+        if (_keyId != 0) revert KeyAlreadyPublished();
+        if (keyId == 0 || threshold == 0 || threshold > trustees) revert KeyInvalid();
+        _keyId = keyId;
+        _threshold = threshold;
+        _trustees = trustees;
+        emit KeyPublished(keyId, threshold, trustees);
+    }
+
+    /// @inheritdoc IFederation
+    function key() external view returns (bytes32 keyId, uint8 threshold, uint8 trustees) {
+        return (_keyId, _threshold, _trustees);
+    }
+
+    /// @dev How many trustees must attest; 0 before the key was published.
+    function _keyThreshold() internal view returns (uint256) {
+        return _threshold;
+    }
+}

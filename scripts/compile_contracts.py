@@ -1,0 +1,107 @@
+"""Compile ``contracts/`` with solc-js through py-solc-x and write ``fedtrust/ledger/artifacts/Federation.json``.
+
+Needs ``node_modules`` (``make setup``) and downloads nothing. ``--check`` writes nothing and fails if the committed
+artifact is not what the sources give.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import solcx
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTIFACT = ROOT / "fedtrust" / "ledger" / "artifacts" / "Federation.json"
+SOURCE = "contracts/Federation.sol"
+CONTRACT = "Federation"
+
+# The same in hardhat.config.js and foundry.toml; tests/ledger/test_bytecode.py compares the bytecode of all three.
+SETTINGS: dict[str, Any] = {
+    "evmVersion": "prague",
+    "optimizer": {"enabled": True, "runs": 200},
+    "viaIR": False,
+    # without the trailing metadata the bytecode depends on the sources only, not on paths or comments
+    "metadata": {"bytecodeHash": "none", "appendCBOR": False},
+}
+
+
+class CompilationError(RuntimeError):
+    """The contracts do not compile, or the tools to compile them are missing."""
+
+
+def node_environment() -> dict[str, str]:
+    """Return the environment in which ``node`` is the one that ``scripts/node.sh`` picks."""
+    if not (ROOT / "node_modules" / "solc").is_dir():
+        raise CompilationError("node_modules is missing: run 'make setup' first")
+    node = subprocess.run(
+        [str(ROOT / "scripts" / "node.sh"), "-p", "process.execPath"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    return {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def compile_federation() -> dict[str, Any]:
+    """Return the artifact: contractName, compiler, settings, abi, bytecode and deployedBytecode (0x-hex)."""
+    os.environ["PATH"] = node_environment()["PATH"]  # py-solc-x starts the compiler with our own environment
+    solc = ROOT / "scripts" / "solc.js"
+    sources = {
+        path.relative_to(ROOT).as_posix(): {"content": path.read_text(encoding="utf-8")}
+        for path in sorted((ROOT / "contracts").rglob("*.sol"))
+    }
+    output = solcx.compile_standard(
+        {
+            "language": "Solidity",
+            "sources": sources,
+            "settings": {
+                **SETTINGS,
+                "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+            },
+        },
+        solc_binary=solc,
+    )
+    for warning in output.get("errors", []):
+        print(warning["formattedMessage"], file=sys.stderr)
+    contract = output["contracts"][SOURCE][CONTRACT]
+    version = solcx.wrapper.get_version_str_from_solc_binary(solc)
+    return {
+        "contractName": CONTRACT,
+        "compiler": f"solc {version}",
+        "settings": SETTINGS,
+        "abi": contract["abi"],
+        "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
+        "deployedBytecode": "0x" + contract["evm"]["deployedBytecode"]["object"],
+    }
+
+
+def main() -> int:
+    """Compile, and write the artifact if it changed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail if the committed artifact differs; write nothing")
+    arguments = parser.parse_args()
+    try:
+        artifact = compile_federation()
+    except (CompilationError, solcx.exceptions.SolcError) as error:
+        print(f"scripts/compile_contracts.py: {error}", file=sys.stderr)
+        return 1
+    text = json.dumps(artifact, indent=2) + "\n"
+    name = ARTIFACT.relative_to(ROOT)
+    size = (len(artifact["deployedBytecode"]) - 2) // 2
+    if ARTIFACT.exists() and ARTIFACT.read_text(encoding="utf-8") == text:
+        print(f"{name} is up to date ({size} bytes deployed)")
+        return 0
+    if arguments.check:
+        print(f"{name} is not what contracts/ compiles to: run 'make contracts' and commit it", file=sys.stderr)
+        return 1
+    ARTIFACT.parent.mkdir(parents=True, exist_ok=True)
+    ARTIFACT.write_text(text, encoding="utf-8")
+    print(f"wrote {name} ({size} bytes deployed)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
