@@ -1,1 +1,1 @@
-"""The only room with torch: Task, state dict and vector, local training."""
+"""Local training: the Task a user writes, its state as vectors, baselines. The only room that needs torch."""

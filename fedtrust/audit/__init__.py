@@ -1,0 +1,1 @@
+"""Verifies a federation from the ledger and the stored artifacts alone."""

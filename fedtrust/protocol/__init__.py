@@ -1,0 +1,1 @@
+"""Messages, RoundSpec and the state machines of the roles; pure, without I/O."""

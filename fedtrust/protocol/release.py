@@ -1,0 +1,126 @@
+"""The one place that decides what trustees may decrypt.
+
+Privacy rests on one rule: roots are taken of agreed aggregates only, one participant set per round, never fewer
+accepted updates than the quorum. :func:`agree` recomputes the aggregate from the updates themselves;
+:func:`release_partial` takes nothing but an :class:`AgreedAggregate`, which only :func:`agree` can make, and a
+journal that remembers across restarts what was already released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from fedtrust.crypto.encoding import to_hex
+from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.crypto.paillier import CiphertextVector, PublicKey, multiply_vectors
+from fedtrust.crypto.threshold import KeyShare, PartialVector, partial_roots
+from fedtrust.errors import RoundError, UpdateError
+from fedtrust.ledger.interface import role_members
+from fedtrust.ledger.types import Address, Identity, RoundState
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, RoundSpec
+from fedtrust.protocol.update import Commitment, EncryptedUpdate, verify_update
+
+_SEAL = object()
+
+
+class AgreedAggregate:
+    """An aggregate that was recomputed from verified updates and equals the one on chain."""
+
+    __slots__ = ("_accepted", "_ciphertexts", "_round")
+
+    def __init__(self, seal: object, round: int, accepted: tuple[Address, ...], ciphertexts: CiphertextVector) -> None:
+        """Only :func:`agree` may call this."""
+        if seal is not _SEAL:
+            raise RoundError("an AgreedAggregate is made by agree() only", advice="call protocol.release.agree")
+        self._round, self._accepted, self._ciphertexts = round, accepted, ciphertexts
+
+    @property
+    def round(self) -> int:
+        """The round."""
+        return self._round
+
+    @property
+    def accepted(self) -> tuple[Address, ...]:
+        """The participants whose updates are in the sum, by index."""
+        return self._accepted
+
+    @property
+    def ciphertexts(self) -> CiphertextVector:
+        """The product of the accepted updates."""
+        return self._ciphertexts
+
+
+class ReleaseJournal(Protocol):
+    """Remembers, durably, which participant set this trustee decrypted in each round."""
+
+    def record_release(self, round: int, accepted: Sequence[Address], aggregate_root: bytes) -> None:
+        """Record the decision before anything is released.
+
+        Raises RoundError if another set or another aggregate was recorded for ``round``.
+        """
+
+
+def accepted_accounts(state: RoundState, spec: RoundSpec, participants: Sequence[Identity]) -> tuple[Address, ...]:
+    """Return the accepted accounts of a round by index; raises RoundError if the chain's set breaks a rule."""
+    accepted = tuple(i.account for i in role_members(participants, state.accepted))
+    outside = [a for a in accepted if a not in spec.participants]
+    if outside or len(accepted) != state.accepted.bit_count():
+        raise RoundError(f"round {state.number}: accounts were accepted that the spec did not select", got=outside)
+    least = max(spec.quorum, MINIMUM_PARTICIPANTS)
+    if len(accepted) < least:
+        raise RoundError(
+            f"round {state.number}: too few updates in the sum to decrypt it",
+            expected=f"at least {least}",
+            got=len(accepted),
+            advice="decrypting it would show more of a participant's update than the protocol allows",
+        )
+    return accepted
+
+
+def agree(
+    state: RoundState,
+    spec: RoundSpec,
+    key: PublicKey,
+    participants: Sequence[Identity],
+    commitments: Mapping[Address, Commitment],
+    updates: Mapping[Address, EncryptedUpdate],
+) -> AgreedAggregate:
+    """Recompute the aggregate of a round from its accepted updates and compare it with the chain.
+
+    ``state`` is the round on chain, ``participants`` all identities of that role, ``commitments`` what
+    UpdateCommitted events say. Raises RoundError, UpdateError or ProofError with the reason.
+    """
+    accepted = accepted_accounts(state, spec, participants)
+    for account in accepted:
+        if account not in updates:
+            raise UpdateError(f"round {state.number}: the accepted update of {account} is missing")
+        if account not in commitments:
+            raise UpdateError(f"round {state.number}: {account} is accepted but never committed")
+        if updates[account].participant != account:
+            raise UpdateError(
+                f"round {state.number}: an update stands under another's name",
+                expected=account,
+                got=updates[account].participant,
+            )
+        verify_update(updates[account], spec, key, commitments[account])
+    product = multiply_vectors(key, (updates[a].ciphertexts for a in accepted))
+    root = product.root()
+    if root != state.aggregate_root:
+        raise RoundError(
+            f"round {state.number}: the committed aggregate is not the product of the accepted updates",
+            expected=to_hex(root),
+            got=to_hex(state.aggregate_root),
+            advice="the aggregator lied about the sum; do not decrypt it",
+        )
+    return AgreedAggregate(_SEAL, state.number, accepted, product)
+
+
+def release_partial(
+    manifest: KeyManifest, share: KeyShare, agreed: AgreedAggregate, journal: ReleaseJournal
+) -> PartialVector:
+    """Take this trustee's partial roots of an agreed aggregate, after recording the decision durably."""
+    if not isinstance(agreed, AgreedAggregate):
+        raise RoundError("only an agreed aggregate may be decrypted", got=type(agreed).__name__)
+    journal.record_release(agreed.round, agreed.accepted, agreed.ciphertexts.root())
+    return partial_roots(manifest, share, agreed.ciphertexts)

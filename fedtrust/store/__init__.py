@@ -1,0 +1,1 @@
+"""Content-addressed artifacts, identity folders and node state on disk."""
