@@ -33,7 +33,7 @@ def federated_average(
     participants of examples times quantised delta; ``weight`` is the sum of their examples. A quantised
     delta q stands for q * ``clip`` / ``max_value``, in units of the parameter.
 
-    Every step is one elementwise IEEE 754 operation in float64, rounded to nearest, in exactly this order, and
+    Each step is one elementwise IEEE 754 operation in float64, rounded to nearest, in exactly this order, and
     the last one rounds to each tensor's dtype, so the bits are the same on every machine::
 
         mean = ((sums * clip) / max_value) / weight
@@ -52,9 +52,7 @@ def federated_average(
     if weight < 1:
         raise UpdateError("the sum of the examples must be positive", expected="at least 1", got=weight)
     if not (math.isfinite(clip) and clip > 0 and max_value >= 1):
-        raise SpecError(
-            "the fixed-point range is malformed", expected="positive, finite", got=(clip, max_value)
-        )
+        raise SpecError("the fixed-point range is malformed", expected="positive, finite", got=(clip, max_value))
     if not (math.isfinite(server_learning_rate) and server_learning_rate > 0):
         raise SpecError("the server learning rate must be finite and positive", got=server_learning_rate)
     if bool(((sums >= _EXACT) | (sums <= -_EXACT)).any()):

@@ -118,9 +118,7 @@ class Model:
     @property
     def schema(self) -> tuple[TensorSchema, ...]:
         """Names, dtypes and shapes, in the order in which vectors lay the tensors out."""
-        return tuple(
-            TensorSchema(name, array.dtype.name, tuple(array.shape)) for name, array in self.tensors.items()
-        )
+        return tuple(TensorSchema(name, array.dtype.name, tuple(array.shape)) for name, array in self.tensors.items())
 
     @property
     def parameters(self) -> int:
@@ -215,9 +213,7 @@ class Model:
             )
         for name, schema in ours.items():
             if schema != theirs[name]:
-                raise ModelError(
-                    f"tensor {name!r} is not as agreed", expected=theirs[name], got=schema, advice=advice
-                )
+                raise ModelError(f"tensor {name!r} is not as agreed", expected=theirs[name], got=schema, advice=advice)
         raise ModelError("a schema lists its tensors out of order", expected=", ".join(ours), got=[*theirs])
 
     def __eq__(self, other: object) -> bool:
@@ -236,9 +232,7 @@ class Model:
 def _own(name: str, array: FloatArray) -> FloatArray:
     """Return a private, contiguous, read-only copy in native byte order; ModelError names the tensor."""
     if not isinstance(array, np.ndarray):
-        raise ModelError(
-            f"tensor {name!r} is not an array", expected="numpy.ndarray", got=type(array).__name__
-        )
+        raise ModelError(f"tensor {name!r} is not an array", expected="numpy.ndarray", got=type(array).__name__)
     TensorSchema(name, array.dtype.name, tuple(array.shape))
     copy: FloatArray = np.array(array, dtype=DTYPES[array.dtype.name], order="C", copy=True)
     if not np.isfinite(copy).all():
