@@ -1,0 +1,104 @@
+"""``MemoryLedger``: the ``Ledger`` interface on an in-memory chain, for simulation and tests without a node."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fedtrust.ledger.events import LedgerEvent
+from fedtrust.ledger.memory_chain import MemoryChain
+from fedtrust.ledger.refusals import conflicting
+from fedtrust.ledger.types import Address, FederationConfig, Identity, PublishedKey, Role, RoundState
+from fedtrust.ledger.writes import LedgerWrites, Step
+
+__all__ = ["MemoryChain", "MemoryLedger"]
+
+
+class MemoryLedger(LedgerWrites):
+    """The ledger of one ``account`` on a shared ``MemoryChain``."""
+
+    def __init__(self, chain: MemoryChain, account: Address) -> None:
+        """Bind ``account`` to ``chain``; opens nothing."""
+        self._chain: Final = chain
+        self._account: Final = account
+
+    @property
+    def account(self) -> Address:
+        """The account that sends this ledger's transactions."""
+        return self._account
+
+    @property
+    def chain_id(self) -> int:
+        """The chain id."""
+        return self._chain.chain_id
+
+    @property
+    def contract(self) -> Address:
+        """The Federation contract's address."""
+        return self._chain.contract
+
+    def _perform(self, step: Step) -> tuple[LedgerEvent, ...]:
+        record = self._chain.record(self._account, step.key)
+        content = (step.function, step.arguments, step.value)
+        if step.once and record is not None:
+            if record.content != content:
+                raise conflicting(step.key, record.content, content)
+            return record.events
+        if step.effect(self):
+            return () if record is None else record.events
+        return self._chain.execute(self._account, step.function, step.arguments, value=step.value, key=step.key)
+
+    def config(self) -> FederationConfig:
+        """Return the contract's immutable configuration."""
+        return self._chain.config()
+
+    def key(self) -> PublishedKey | None:
+        """Return the published committee key, or None before the operator published one."""
+        return self._chain.key()
+
+    def identity(self, account: Address) -> Identity | None:
+        """Return the identity registered for ``account`` (revoked ones too), or None."""
+        return self._chain.identity(account)
+
+    def identities(self, role: Role | None = None) -> tuple[Identity, ...]:
+        """Return all identities ever registered, by role and then index; only those of ``role`` if given."""
+        return self._chain.identities(role)
+
+    def last_round(self) -> int:
+        """Return the number of the newest round, 0 if none was opened."""
+        return self._chain.last_round()
+
+    def round(self, number: int) -> RoundState:
+        """Return round ``number`` (1-based). Raises RoundError if it was never opened."""
+        return self._chain.round(number)
+
+    def head(self, number: int) -> bytes:
+        """Return the hash-chained head after round ``number``; head(0) is 32 zero bytes."""
+        return self._chain.head(number)
+
+    def current_model(self) -> bytes:
+        """Return the model hash the next round must start from; zero before round 1 was opened."""
+        return self._chain.current_model()
+
+    def claimable(self, account: Address) -> int:
+        """Return the wei that ``account`` may claim."""
+        return self._chain.claimable(account)
+
+    def reward_pool(self) -> int:
+        """Return the wei in the pool that no round has reserved."""
+        return self._chain.reward_pool()
+
+    def events(self, from_block: int = 0) -> tuple[LedgerEvent, ...]:
+        """Return all events of the contract from ``from_block`` on, in chain order."""
+        return self._chain.events(from_block)
+
+    def block_number(self) -> int:
+        """Return the number of the newest block."""
+        return self._chain.block_number()
+
+    def block_hash(self, number: int) -> bytes:
+        """Return the 32-byte hash of block ``number``."""
+        return self._chain.block(number).hash
+
+    def now(self) -> int:
+        """Return the chain's present in seconds."""
+        return self._chain.now()
