@@ -326,7 +326,8 @@ interface IFederation {
     /// @param role Its role.
     /// @param certificate Its TLS certificate in DER, 1 to 4,096 bytes, not registered before.
     /// @param sealingKey Its X25519 public key; a trustee must have one.
-    function registerIdentity(address account, Role role, bytes calldata certificate, bytes32 sealingKey) external;
+    function registerIdentity(address account, Role role, bytes calldata certificate, bytes32 sealingKey)
+        external;
 
     /// @notice Owner: revoke `account`. Its index stays taken; what it did stays valid; it may do nothing more.
     function revokeIdentity(address account) external;

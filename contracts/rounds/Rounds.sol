@@ -59,8 +59,12 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
         _requireActive(msg.sender, Role.AGGREGATOR);
         if (_keyThreshold() == 0) revert KeyMissing();
         _requireNextRound(round);
-        if (selected == 0 || !selected.isSubsetOf(_activeOf(Role.PARTICIPANT))) revert RoundInvalidSelection(selected);
-        if (quorum < MIN_QUORUM || quorum > selected.count()) revert RoundInvalidQuorum(quorum, selected.count());
+        if (selected == 0 || !selected.isSubsetOf(_activeOf(Role.PARTICIPANT))) {
+            revert RoundInvalidSelection(selected);
+        }
+        if (quorum < MIN_QUORUM || quorum > selected.count()) {
+            revert RoundInvalidQuorum(quorum, selected.count());
+        }
         if (ciphertexts == 0) revert RoundWrongCiphertexts(round, ciphertexts);
         if (
             deadlines.commit <= block.timestamp || deadlines.aggregate <= deadlines.commit
@@ -98,8 +102,9 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
         bytes32 proofHash,
         bytes calldata signature
     ) external {
+        bytes32 specHash = _requirePhase(round, Phase.COMMIT).specHash;
         bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(UPDATE_TYPEHASH, round, _rounds[round].specHash, root, ciphertexts, proofHash))
+            keccak256(abi.encode(UPDATE_TYPEHASH, round, specHash, root, ciphertexts, proofHash))
         );
         if (!SignatureChecker.isValidSignatureNowCalldata(participant, digest, signature)) {
             revert RoundInvalidSignature(participant);
@@ -159,7 +164,9 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
         _requireNotAfter(round, current.deadlines.finalize);
         uint256 attested = current.attested.count();
         if (attested < _keyThreshold()) revert RoundAttestationsMissing(round, attested, _keyThreshold());
-        if (plaintextHash == 0 || proofHash == 0 || modelHash == 0 || resultHash == 0) revert RoundZeroHash(round);
+        if (plaintextHash == 0 || proofHash == 0 || modelHash == 0 || resultHash == 0) {
+            revert RoundZeroHash(round);
+        }
 
         current.phase = Phase.FINALIZED;
         current.plaintextHash = plaintextHash;
@@ -197,9 +204,12 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
         current.phase = Phase.SETTLED;
 
         uint256 reward = current.reward;
-        uint256 credited =
-            _creditEvenly(round, Role.PARTICIPANT, current.accepted, reward * PARTICIPANT_BASIS_POINTS / BASIS_POINTS);
-        credited += _creditEvenly(round, Role.TRUSTEE, current.attested, reward * TRUSTEE_BASIS_POINTS / BASIS_POINTS);
+        uint256 credited = _creditEvenly(
+            round, Role.PARTICIPANT, current.accepted, reward * PARTICIPANT_BASIS_POINTS / BASIS_POINTS
+        );
+        credited += _creditEvenly(
+            round, Role.TRUSTEE, current.attested, reward * TRUSTEE_BASIS_POINTS / BASIS_POINTS
+        );
         uint256 aggregatorReward = reward * AGGREGATOR_BASIS_POINTS / BASIS_POINTS;
         _creditReward(round, current.aggregator, aggregatorReward);
         credited += aggregatorReward;
@@ -242,9 +252,13 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
 
     // --------------------------------------------------------------------------------------------------- internal
 
-    function _commitUpdate(uint256 round, address participant, bytes32 root, uint32 ciphertexts, bytes32 proofHash)
-        private
-    {
+    function _commitUpdate(
+        uint256 round,
+        address participant,
+        bytes32 root,
+        uint32 ciphertexts,
+        bytes32 proofHash
+    ) private {
         Round storage current = _requirePhase(round, Phase.COMMIT);
         uint256 bit = _requireActive(participant, Role.PARTICIPANT);
         if (current.selected & bit == 0) revert RoundParticipantNotSelected(round, participant);
@@ -264,6 +278,7 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
     {
         if (bitmap == 0) return 0;
         uint256 each = amount / bitmap.count();
+        if (each == 0) return 0;
         credited = each * bitmap.count();
         address[] storage accounts = _accountsOf(role);
         for (uint256 index = 0; bitmap != 0; bitmap >>= 1) {
@@ -277,7 +292,9 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
         uint256 last = _lastRound;
         if (round != last + 1) revert RoundWrongNumber(last + 1, round);
         Phase phase = _rounds[last].phase;
-        if (phase == Phase.COMMIT || phase == Phase.UPLOAD || phase == Phase.DECRYPT) revert RoundStillRunning(last);
+        if (phase == Phase.COMMIT || phase == Phase.UPLOAD || phase == Phase.DECRYPT) {
+            revert RoundStillRunning(last);
+        }
     }
 
     /// @dev Checks the base model against the current model; the first round sets it.
