@@ -169,7 +169,7 @@ class _CurrentRound:
     uploaded: set[Address] = field(default_factory=set)
     attested: set[Address] = field(default_factory=set)
     partials: set[Address] = field(default_factory=set)
-    rejected: set[Address] = field(default_factory=set)
+    needed: int = 0
     threshold_met: int | None = None
 
 
@@ -210,7 +210,7 @@ class AggregatorMachine:
                 return CommitAggregate(number)
             case AggregatorState.FINALISING:
                 current = self._require_current()
-                return FinalizeRound(number, tuple(sorted(current.partials - current.rejected)))
+                return FinalizeRound(number, tuple(sorted(current.partials)))
             case AggregatorState.ABORTING:
                 return AbortRound(number)
             case _:
@@ -260,7 +260,7 @@ class AggregatorMachine:
             case PartialAccepted():
                 current.partials.add(event.trustee)
             case PartialsRejected():
-                current.rejected.update(event.trustees)
+                current.needed = max(current.needed, event.tried + 1)
                 current.threshold_met = None
                 self._fire(T.PARTIALS_REJECTED)
             case RoundFinalized():
@@ -297,8 +297,8 @@ class AggregatorMachine:
         if current is None:
             return ((T.ROUNDS_COMPLETE, lambda: self.finalized >= self.plan.rounds),)
         limits, now = current.deadlines, self._now
-        good = current.partials - current.rejected
-        if len(good) >= self.plan.threshold and current.threshold_met is None:
+        count, needed = len(current.partials), max(self.plan.threshold, current.needed)
+        if count >= needed and current.threshold_met is None:
             current.threshold_met = now
         waited = current.threshold_met is not None and now >= current.threshold_met + self.plan.trustee_grace
         quorum_committed = len(current.committed) >= current.quorum
@@ -316,7 +316,7 @@ class AggregatorMachine:
             ),
             (
                 T.PARTIALS_SUFFICE,
-                lambda: len(good) >= self.plan.threshold and (len(good) >= self.plan.trustees or waited),
+                lambda: count >= needed and (count >= self.plan.trustees or waited),
             ),
         )
 

@@ -44,10 +44,10 @@ class PartialAccepted:
 
 @dataclass(frozen=True, slots=True)
 class PartialsRejected:
-    """Combining failed: these trustees' partials are wrong or cannot be told from wrong ones."""
+    """Combining failed with ``tried`` partials: no threshold of them fit together, so more are needed."""
 
     round: int
-    trustees: tuple[Address, ...]
+    tried: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from fedtrust.crypto.encoding import canonical_json, parse_canonical_json, sha256, to_hex
 from fedtrust.crypto.packing import unpack
-from fedtrust.crypto.paillier import PublicKey
+from fedtrust.crypto.paillier import CiphertextVector, PublicKey
+from fedtrust.crypto.statements import DecryptionStatement
 from fedtrust.errors import EncodingError, ModelError
 from fedtrust.ledger.types import Address
 from fedtrust.protocol.contribution import DecodedSum, decode
@@ -122,3 +123,14 @@ class RoundResult:
 def _digests(mapping: Mapping[str, object], what: str) -> dict[Address, bytes]:
     fields = Fields(dict(mapping), what)
     return {address(name, what): fields.hash(name) for name in mapping}
+
+
+def decryption_statement(spec: RoundSpec, aggregate: CiphertextVector) -> DecryptionStatement:
+    """Return what the public proof of decryption of a round is bound to."""
+    return DecryptionStatement(
+        chain_id=spec.federation.chain_id,
+        contract=spec.federation.contract,
+        round=spec.round,
+        spec_hash=spec.digest,
+        aggregate_root=aggregate.root(),
+    )

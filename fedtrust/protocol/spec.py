@@ -82,10 +82,11 @@ class TaskReference:
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """The block whose hash the selection was drawn from."""
+    """What the selection was drawn from: the hash of ``block``, among the identities active as of ``candidates``."""
 
     block: int
     hash: bytes
+    candidates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,11 @@ class RoundSpec:
                     "training": self.algorithm.training.to_json(),
                 },
                 "base_model": to_hex(self.base_model),
-                "beacon": {"block": self.beacon.block, "hash": to_hex(self.beacon.hash)},
+                "beacon": {
+                    "block": self.beacon.block,
+                    "candidates": self.beacon.candidates,
+                    "hash": to_hex(self.beacon.hash),
+                },
                 "deadlines": {
                     "aggregate": self.deadlines.aggregate,
                     "commit": self.deadlines.commit,
@@ -183,7 +188,7 @@ class RoundSpec:
         rule = Algorithm(algorithm.text("name"), algorithm.number("server_learning_rate"), parameters)
         algorithm.end()
         beacon = fields.object("beacon")
-        drawn = Beacon(beacon.integer("block"), beacon.hash("hash"))
+        drawn = Beacon(beacon.integer("block"), beacon.hash("hash"), beacon.integer("candidates"))
         beacon.end()
         times = fields.object("deadlines")
         deadlines = Deadlines(

@@ -1,0 +1,132 @@
+"""The aggregator's door: an update or a partial decryption enters here, is verified, stored, and only then counted."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from fedtrust.crypto.encoding import sha256, to_hex
+from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.crypto.threshold import PartialVector
+from fedtrust.errors import ProofError, RoundError, UpdateError
+from fedtrust.ledger.types import Address
+from fedtrust.protocol.history import RoundHistory
+from fedtrust.protocol.machine import PartialAccepted, UpdateAccepted
+from fedtrust.protocol.spec import RoundSpec
+from fedtrust.protocol.update import EncryptedUpdate, verify_update
+from fedtrust.store.artifacts import ArtifactStore
+from fedtrust.store.state import NodeState
+
+UPDATE, PARTIAL = "upload", "partial"
+
+
+class NotYetError(RoundError):
+    """The phase that allows this has not begun, as far as this node has seen the chain; try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoundView:
+    """The round in progress as the aggregator last saw it on chain."""
+
+    spec: RoundSpec
+    history: RoundHistory
+
+
+class Admission:
+    """Verifies and stores what participants and trustees hand in. Calls may come from any thread."""
+
+    def __init__(self, manifest: KeyManifest, store: ArtifactStore, state: NodeState) -> None:
+        """``store`` and ``state`` are the aggregator's."""
+        self._manifest, self._store, self._state = manifest, store, state
+        self._lock = threading.Lock()
+        self._view: OpenRoundView | None = None
+
+    def show(self, view: OpenRoundView | None) -> None:
+        """Tell what the chain says now (main loop only)."""
+        self._view = view
+
+    @property
+    def largest_upload(self) -> int:
+        """The most bytes that anything admitted in the present round can have."""
+        view = self._view
+        if view is None:
+            return 0
+        key = self._manifest.public_key
+        return 65_536 + view.spec.layout.ciphertexts(key.bits) * key.ciphertext_bytes
+
+    def admit_update(self, round: int, participant: Address, data: bytes) -> tuple[bytes, UpdateAccepted]:
+        """Admit an update from ``participant``; returns its digest. The same bytes again are welcome.
+
+        Raises NotYetError before the commit phase closed, RoundError or UpdateError when it is late, uncommitted or
+        not what was committed, EncodingError, CiphertextError or ProofError for what does not verify.
+        """
+        view = self._round(round)
+        if view.history.closed is None:
+            raise NotYetError(f"round {round}: the commit phase has not closed yet", advice="upload when it has")
+        known = self._state.get(UPDATE, round, participant)
+        if known == sha256(data):
+            return known, UpdateAccepted(round, participant)
+        if view.history.aggregate is not None:
+            raise UpdateError(
+                f"round {round}: the update of {participant} is late",
+                expected="an upload before the aggregate was committed",
+                got="an upload after it",
+                advice="it is not part of this round; the next round is open to it",
+            )
+        commitment = view.history.commitments.get(participant)
+        if commitment is None:
+            raise UpdateError(
+                f"round {round}: {participant} committed nothing",
+                expected="a commitment on chain before the commit phase closed",
+                advice="commit in time; this round goes on without this update",
+            )
+        key = self._manifest.public_key
+        update = EncryptedUpdate.from_bytes(data, key, expected_count=view.spec.layout.ciphertexts(key.bits))
+        if update.participant != participant:
+            raise UpdateError(
+                f"round {round}: the update names another participant than the one who sent it",
+                expected=participant,
+                got=update.participant,
+            )
+        verify_update(update, view.spec, key, commitment)
+        with self._lock:
+            digest = self._store.put(data)
+            self._state.put(UPDATE, round, participant, digest)
+        return digest, UpdateAccepted(round, participant)
+
+    def admit_partial(self, round: int, trustee: Address, data: bytes) -> tuple[bytes, PartialAccepted]:
+        """Admit a trustee's partial decryption; returns its digest. The same bytes again are welcome.
+
+        Raises NotYetError before this node saw the attestation, RoundError or ProofError otherwise.
+        """
+        view = self._round(round)
+        attested = view.history.attestations.get(trustee)
+        if view.history.aggregate is None or attested is None:
+            raise NotYetError(f"round {round}: no attestation of {trustee} is on chain yet", advice="attest first")
+        index = next((t.index for t in self._manifest.trustees if t.account == trustee), None)
+        partial = PartialVector.from_bytes(data, self._manifest.public_key)
+        expected_count = view.spec.layout.ciphertexts(self._manifest.public_key.bits)
+        if partial.index != index or len(partial.values) != expected_count:
+            raise ProofError(
+                f"round {round}: not a partial decryption of this aggregate by {trustee}",
+                expected=f"share {index}, {expected_count} values",
+                got=f"share {partial.index}, {len(partial.values)} values",
+            )
+        if partial.root() != attested:
+            raise ProofError(
+                f"round {round}: the partial decryption of {trustee} is not the one it attested",
+                expected=to_hex(attested),
+                got=to_hex(partial.root()),
+            )
+        with self._lock:
+            digest = self._store.put(data)
+            self._state.put(PARTIAL, round, trustee, digest)
+        return digest, PartialAccepted(round, trustee)
+
+    def _round(self, round: int) -> OpenRoundView:
+        view = self._view
+        if view is None or view.spec.round < round:
+            raise NotYetError(f"round {round} is not open yet", advice="wait for it")
+        if view.spec.round > round or view.history.finalized or view.history.aborted:
+            raise RoundError(f"round {round} is over", expected=f"round {view.spec.round}", got=f"round {round}")
+        return view

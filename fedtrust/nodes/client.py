@@ -1,0 +1,130 @@
+"""How participants and trustees talk to the aggregator: one interface, over TLS or inside one process."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, Protocol
+
+import httpx
+
+from fedtrust.crypto.encoding import from_hex
+from fedtrust.errors import (
+    ArtifactError,
+    CertificateMismatchError,
+    PeerRefusedError,
+    PeerUnreachableError,
+)
+from fedtrust.ledger.types import Address
+from fedtrust.protocol.fields import address
+from fedtrust.store.artifacts import ArtifactReader, RemoteStore
+
+TIMEOUT_SECONDS = 60.0
+
+
+class TryLaterError(PeerRefusedError):
+    """The aggregator is not there yet: the same request may succeed later."""
+
+
+class AggregatorClient(Protocol):
+    """What an aggregator offers to the other nodes."""
+
+    @property
+    def artifacts(self) -> ArtifactReader:
+        """Its artifact store; what is read from it is verified here."""
+
+    def uploads(self, round: int) -> dict[Address, bytes]:
+        """Return the digests of the updates it admitted in a round."""
+
+    def upload_update(self, round: int, data: bytes) -> None:
+        """Hand in an encrypted update. Raises TryLaterError or PeerRefusedError."""
+
+    def upload_partial(self, round: int, data: bytes) -> None:
+        """Hand in a partial decryption. Raises TryLaterError or PeerRefusedError."""
+
+
+class HttpsClient:
+    """An aggregator behind HTTPS, its certificate pinned to the registered one."""
+
+    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        """``context`` comes from ``tls.client_context``."""
+        self._url = url.rstrip("/")
+        self._client = httpx.Client(base_url=self._url, verify=context, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    @property
+    def artifacts(self) -> ArtifactReader:
+        """See AggregatorClient."""
+        return RemoteStore(self._fetch, self._url)
+
+    def uploads(self, round: int) -> dict[Address, bytes]:
+        """See AggregatorClient."""
+        body = self._request("GET", f"/rounds/{round}/updates").json()
+        if not isinstance(body, dict):
+            raise PeerRefusedError(f"{self._url} answered something else than a list of updates")
+        return {address(a, "update list"): from_hex(d, 32, "update list") for a, d in body.items()}
+
+    def upload_update(self, round: int, data: bytes) -> None:
+        """See AggregatorClient."""
+        self._request("POST", f"/rounds/{round}/updates", data)
+
+    def upload_partial(self, round: int, data: bytes) -> None:
+        """See AggregatorClient."""
+        self._request("POST", f"/rounds/{round}/partials", data)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _fetch(self, digest: bytes) -> bytes | None:
+        try:
+            return self._request("GET", f"/artifacts/{digest.hex()}").content
+        except ArtifactError:
+            return None
+
+    def _request(self, method: str, path: str, data: bytes | None = None) -> httpx.Response:
+        try:
+            response = self._client.request(method, path, content=data)
+        except httpx.TransportError as error:
+            raise _transport_error(self._url, error) from error
+        if response.is_success:
+            return response
+        try:
+            body: dict[str, Any] = response.json()
+            message = str(body.get("message", response.text[:200]))
+        except (ValueError, AttributeError):
+            body, message = {}, response.text[:200]
+        if response.status_code == 404:
+            raise ArtifactError(message)
+        kind = TryLaterError if response.status_code == 425 else PeerRefusedError
+        if response.status_code == 401:
+            raise CertificateMismatchError(f"the aggregator refused our certificate: {message}", got=body.get("got"))
+        raise kind(
+            f"the aggregator refused: {message}",
+            expected=body.get("expected"),
+            got=body.get("got"),
+            advice=body.get("advice"),
+        )
+
+
+def _transport_error(url: str, error: httpx.TransportError) -> PeerUnreachableError | CertificateMismatchError:
+    text = str(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CertificateMismatchError(
+                f"{url} presented a certificate that is not registered on chain for an aggregator",
+                expected="the registered certificate",
+                got=cause.verify_message,
+                advice="check the address; somebody else may be answering there",
+            )
+        cause = cause.__cause__ or cause.__context__
+    # with TLS 1.3 a refused client certificate shows at the first read
+    if "alert" in text.lower() and ("unknown ca" in text.lower() or "certificate" in text.lower()):
+        return CertificateMismatchError(
+            f"{url} refused our TLS certificate",
+            expected="the certificate registered on chain for this account",
+            got=text,
+            advice="use the identity folder that was registered",
+        )
+    return PeerUnreachableError(
+        f"{url} does not answer", got=text or type(error).__name__, advice="is the aggregator running there?"
+    )

@@ -1,0 +1,116 @@
+"""The loop that participants and trustees share: events in, the state's command out, refusals and retries between."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import Generic, Protocol, TypeVar
+
+from fedtrust.errors import (
+    ArtifactError,
+    CiphertextError,
+    EncodingError,
+    FedtrustError,
+    ModelError,
+    PeerRefusedError,
+    PeerUnreachableError,
+    ProofError,
+    RoundError,
+    RpcUnreachableError,
+    SpecError,
+    TransactionError,
+    UpdateError,
+)
+from fedtrust.ledger.events import LedgerEvent
+from fedtrust.ledger.interface import Ledger
+from fedtrust.nodes.client import TryLaterError
+from fedtrust.nodes.follower import ChainFollower
+from fedtrust.nodes.report import Reporter
+from fedtrust.protocol.machine import StepDone, StepRefused
+
+TRANSIENT = (PeerUnreachableError, TryLaterError, RpcUnreachableError, TransactionError)
+"""What another try may mend; the chain says when it is too late."""
+
+REFUSALS = (
+    PeerRefusedError,
+    SpecError,
+    ModelError,
+    UpdateError,
+    ArtifactError,
+    EncodingError,
+    CiphertextError,
+    ProofError,
+    RoundError,
+)
+"""What makes a node sit a round out: a cheat costs at most the round it happens in. Anything else ends the node."""
+
+
+class RoundCommand(Protocol):
+    """A command of a state machine: it is for one round."""
+
+    @property
+    def round(self) -> int:
+        """The round."""
+
+
+Command = TypeVar("Command", bound=RoundCommand)
+
+
+class Machine(Protocol[Command]):  # type: ignore[misc]  # Command only ever leaves a machine
+    """A state machine of ``protocol``, as the loop drives it."""
+
+    @property
+    def command(self) -> Command | None:
+        """What the present state wants done."""
+
+    def handle(self, event: LedgerEvent | StepDone | StepRefused, /) -> None:
+        """Fold one event."""
+
+
+class NodeLoop(ABC, Generic[Command]):
+    """A node around a machine. ``refusal`` is why it last sat a round out, if it ever did."""
+
+    def __init__(self, ledger: Ledger, machine: Machine[Command], report: Reporter) -> None:
+        """Start before the contract's first event; a restarted node replays them all."""
+        self.ledger, self.machine, self.report = ledger, machine, report
+        self.follower = ChainFollower(ledger)
+        self.refusal: FedtrustError | None = None
+        self._sent: Command | None = None
+        self._complaint = ""
+
+    @abstractmethod
+    def carry_out(self, command: Command) -> bool:
+        """Do what ``command`` says. Returns False if the chain's own event will say that it is done."""
+
+    def step(self) -> bool:
+        """Take in what is new, carry out what the state wants. Returns whether anything moved."""
+        events = self.follower.poll()
+        for event in events:
+            self.machine.handle(event)
+        command = self.machine.command
+        if command is None or command == self._sent:
+            return bool(events)
+        try:
+            done = self.carry_out(command)
+        except TRANSIENT as error:
+            if error.message != self._complaint:
+                self._complaint = error.message
+                self.report("Waiting", round=command.round, reason=error.diagnostics())
+            return bool(events)
+        except REFUSALS as error:
+            self.refusal = error
+            self.machine.handle(StepRefused(command.round, error.message))
+            self.report("SittingOut", round=command.round, reason=error.diagnostics())
+            return True
+        self._complaint = ""
+        if done:
+            self.machine.handle(StepDone(command.round))
+        else:
+            self._sent = command
+        return True
+
+    def run(self, stop: threading.Event, poll_seconds: float) -> None:
+        """Step until ``stop`` is set."""
+        while not stop.is_set():
+            if not self.step():
+                stop.wait(poll_seconds)

@@ -1,0 +1,70 @@
+"""The settings of the nodes, as frozen values; the command line and TOML files fill them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from fedtrust.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class FederationSettings:
+    """What the aggregator writes into every RoundSpec, and how long it waits. Times are seconds.
+
+    ``participants_per_round`` 0 selects every active participant.
+    """
+
+    rounds: int = 10
+    quorum: int = 2
+    participants_per_round: int = 0
+    commit_seconds: int = 120
+    aggregate_seconds: int = 60
+    finalize_seconds: int = 60
+    upload_margin: int = 10
+    trustee_grace: int = 3
+    max_aborts: int = 5
+    epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 0.1
+    seed: int = 0
+    server_learning_rate: float = 1.0
+    clip_norm: float = 8.0
+    value_range: float = 8.0
+    metric_range: float = 16.0
+    value_bits: int = 16
+    weight_bits: int = 10
+    guard_bits: int = 2
+    max_participants: int = 64
+
+    def with_values(self, values: dict[str, Any], where: str) -> FederationSettings:
+        """Return a copy with ``values`` replaced. Raises ConfigurationError naming ``where`` and the field."""
+        kinds = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            kind = kinds.get(name)
+            if kind is None:
+                raise ConfigurationError(
+                    f"{where}: unknown setting {name!r}", expected=", ".join(sorted(kinds)), got=name
+                )
+            if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int):
+                raise ConfigurationError(
+                    f"{where}: {name} has the wrong type", expected=kind.__name__, got=type(value).__name__
+                )
+            if value < 0:
+                raise ConfigurationError(f"{where}: {name} is negative", got=value)
+            checked[name] = kind(value)
+        return replace(self, **checked)
+
+    @classmethod
+    def read(cls, path: Path) -> FederationSettings:
+        """Read a TOML file of settings. Raises ConfigurationError naming the file and the field."""
+        try:
+            values = tomllib.loads(path.read_text())
+        except FileNotFoundError:
+            raise ConfigurationError(f"{path} does not exist") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} is not TOML", got=error) from error
+        return cls().with_values(values, str(path))

@@ -1,0 +1,88 @@
+"""The trustee: recomputes each committed aggregate from the updates themselves before it takes a single root."""
+
+from __future__ import annotations
+
+from fedtrust.crypto.encoding import to_hex
+from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.crypto.threshold import KeyShare, PartialVector
+from fedtrust.errors import RoundError
+from fedtrust.ledger.interface import Ledger
+from fedtrust.ledger.types import Address, Phase
+from fedtrust.nodes.client import AggregatorClient
+from fedtrust.nodes.loop import NodeLoop
+from fedtrust.nodes.report import Reporter
+from fedtrust.protocol.release import accepted_accounts, agree, release_partial
+from fedtrust.protocol.selection import verify_selection
+from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
+from fedtrust.protocol.trustee import Attest, Decrypt, TrusteeCommand, TrusteeMachine
+from fedtrust.protocol.update import EncryptedUpdate
+from fedtrust.store.artifacts import ArtifactStore
+from fedtrust.store.state import NodeState
+
+PARTIAL = "partial"
+
+
+class TrusteeNode(NodeLoop[TrusteeCommand]):
+    """One trustee. See NodeLoop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: AggregatorClient,
+        store: ArtifactStore,
+        state: NodeState,
+        manifest: KeyManifest,
+        share: KeyShare,
+        report: Reporter,
+    ) -> None:
+        """``store`` and ``state`` are our own; ``share`` was checked against the manifest when it was opened."""
+        self._client, self._store, self._state = client, store, state
+        self._manifest, self._share = manifest, share
+        super().__init__(ledger, TrusteeMachine(ledger.account), report)
+
+    def carry_out(self, command: TrusteeCommand) -> bool:
+        """See NodeLoop."""
+        match command:
+            case Decrypt():
+                if self._state.get(PARTIAL, command.round) is None:
+                    self._decrypt(command.round)
+            case Attest():
+                self.ledger.attest(command.round, partial_root=self._stored(command.round).root())
+                self.report("Attested", round=command.round)
+                return False
+            case _:
+                self._client.upload_partial(command.round, self._stored(command.round).to_bytes())
+                self.report("PartialSent", round=command.round)
+        return True
+
+    def _decrypt(self, round: int) -> None:
+        state = self.ledger.round(round)
+        if state.phase is not Phase.DECRYPT:
+            raise RoundError(
+                f"round {round}: nothing to decrypt now", expected=Phase.DECRYPT.name, got=state.phase.name
+            )
+        key, artifacts = self._manifest.public_key, self._client.artifacts
+        spec = RoundSpec.from_bytes(artifacts.get(state.spec_hash))
+        federation = FederationId(self.ledger.chain_id, self.ledger.contract)
+        verify_spec(spec, state, federation, key_id=self._manifest.key_id, key_bits=key.bits)
+        history = self.follower.history
+        verify_selection(spec, history, self.ledger.block_hash(spec.beacon.block))
+        participants = history.participants()
+        digests = self._client.uploads(round)
+        count = spec.layout.ciphertexts(key.bits)
+        updates: dict[Address, EncryptedUpdate] = {}
+        for account in accepted_accounts(state, spec, participants):
+            if account in digests:
+                updates[account] = EncryptedUpdate.from_bytes(
+                    artifacts.get(digests[account]), key, expected_count=count
+                )
+        agreed = agree(state, spec, key, participants, history.rounds[round].commitments, updates)
+        partial = release_partial(self._manifest, self._share, agreed, self._state)
+        self._state.put(PARTIAL, round, "", self._store.put(partial.to_bytes()))
+        self.report("Decrypted", round=round, accepted=len(agreed.accepted), root=to_hex(partial.root()))
+
+    def _stored(self, round: int) -> PartialVector:
+        digest = self._state.get(PARTIAL, round)
+        if digest is None:
+            raise RoundError(f"round {round}: this node attested a partial that is not on its disk")
+        return PartialVector.from_bytes(self._store.get(digest), self._manifest.public_key)

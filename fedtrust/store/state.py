@@ -1,0 +1,90 @@
+"""A node's durable memory: a write-once map in SQLite. What was decided once is found again after any crash."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedtrust.crypto.encoding import to_hex
+from fedtrust.errors import ConfigurationError, RoundError
+
+SCHEMA_VERSION = 1
+
+
+class NodeState:
+    """Facts ``(kind, round, account) -> bytes`` that are written once and never changed.
+
+    One process owns the file. Every write is committed with ``synchronous=FULL`` before the call returns; calls may
+    come from any thread.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or create the file at ``path``; None keeps everything in memory."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
+        try:
+            with self._lock, self._connection as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, SCHEMA_VERSION):
+                    raise ConfigurationError(
+                        f"{path} was written by another version of fedtrust", expected=SCHEMA_VERSION, got=version
+                    )
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS facts (kind TEXT, round INTEGER, account TEXT, value BLOB NOT NULL,"
+                    " PRIMARY KEY (kind, round, account)) WITHOUT ROWID"
+                )
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(f"{path} is not a fedtrust node state", got=error) from error
+
+    def put(self, kind: str, round: int, account: str, value: bytes) -> None:
+        """Record a fact. The same value again changes nothing; another value raises RoundError."""
+        with self._lock, self._connection as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", (kind, round, account, value))
+            stored = self._select(kind, round, account)
+        if stored != value:
+            raise RoundError(
+                f"round {round}: this node already recorded another {kind}" + (f" of {account}" if account else ""),
+                expected=to_hex(stored or b""),
+                got=to_hex(value),
+                advice="the first decision stands; the second is refused",
+            )
+
+    def get(self, kind: str, round: int, account: str = "") -> bytes | None:
+        """Return a fact, or None."""
+        with self._lock:
+            return self._select(kind, round, account)
+
+    def all(self, kind: str, round: int) -> dict[str, bytes]:
+        """Return all facts of a kind and round, by account."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT account, value FROM facts WHERE kind = ? AND round = ? ORDER BY account", (kind, round)
+            ).fetchall()
+        return {account: bytes(value) for account, value in rows}
+
+    def forget(self, kind: str, round: int, account: str = "") -> None:
+        """Remove a fact that never took effect (a plan whose transaction the chain refused)."""
+        with self._lock, self._connection as connection:
+            connection.execute("DELETE FROM facts WHERE kind = ? AND round = ? AND account = ?", (kind, round, account))
+
+    def record_release(self, round: int, accepted: Sequence[str], aggregate_root: bytes) -> None:
+        """Implement protocol.release.ReleaseJournal."""
+        self.put("release", round, "", aggregate_root + "".join(accepted).encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _select(self, kind: str, round: int, account: str) -> bytes | None:
+        row = self._connection.execute(
+            "SELECT value FROM facts WHERE kind = ? AND round = ? AND account = ?", (kind, round, account)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
