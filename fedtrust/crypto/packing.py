@@ -117,6 +117,8 @@ def quantise(values: NDArray[np.float64], clip: float, layout: SlotLayout) -> ND
     """
     _require_clip(clip)
     values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1:
+        raise UpdateError("update is not a vector", expected="a 1-D array", got=f"shape {values.shape}")
     finite = np.isfinite(values)
     if not finite.all():
         index = int(np.argmin(finite))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedtrust.crypto.paillier import PublicKey
 from fedtrust.crypto.vector_codec import decode_vector, encode_vector
@@ -16,7 +16,7 @@ class PlaintextVector:
     """A non-empty vector of plaintexts under ``key``, each in [0, n). Raises CiphertextError naming the index."""
 
     key: PublicKey
-    values: tuple[int, ...]
+    values: tuple[int, ...] = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check ranges."""

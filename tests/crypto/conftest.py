@@ -1,0 +1,120 @@
+"""One 2048-bit committee (3 of 5) and one round of three encrypted updates, made once for the whole room."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from fedtrust.crypto.ceremony import Ceremony, TrusteeIdentity, open_share, run_ceremony
+from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.crypto.paillier import CiphertextVector, EncryptedVector, InsecureKeyWarning, PublicKey, encrypt_vector
+from fedtrust.crypto.paillier import multiply_vectors as multiply
+from fedtrust.crypto.statements import DecryptionStatement, UpdateStatement
+from fedtrust.crypto.threshold import KeyShare, Opening, PartialVector, combine, partial_roots
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
+
+from fixtures.keys import load_test_primes  # noqa: E402
+
+CONTRACT = "0x" + "c0" * 20
+COUNT = 5
+
+
+def load_vectors(name: str) -> Any:
+    return json.loads((TESTS / "vectors" / f"{name}.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _quiet_test_key() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureKeyWarning)
+        yield
+
+
+@pytest.fixture(scope="session")
+def primes() -> tuple[int, int]:
+    return load_test_primes(2048)
+
+
+@dataclass(frozen=True)
+class Committee:
+    ceremony: Ceremony
+    manifest: KeyManifest
+    shares: dict[int, KeyShare]
+    sealing_keys: list[X25519PrivateKey]
+
+
+@pytest.fixture(scope="session")
+def committee(primes: tuple[int, int]) -> Committee:
+    private = [X25519PrivateKey.generate() for _ in range(5)]
+    identities = [
+        TrusteeIdentity(f"0x{i:040x}", key.public_key().public_bytes_raw()) for i, key in enumerate(private, start=1)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureKeyWarning)
+        ceremony = run_ceremony(identities, 3, primes=primes)
+    shares = {
+        i: open_share(ceremony.manifest, i, ceremony.sealed_shares[i - 1], key) for i, key in enumerate(private, 1)
+    }
+    return Committee(ceremony, ceremony.manifest, shares, private)
+
+
+@pytest.fixture(scope="session")
+def key(committee: Committee) -> PublicKey:
+    return committee.manifest.public_key
+
+
+@pytest.fixture(scope="session")
+def toy(toy_primes: tuple[int, int]) -> PublicKey:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureKeyWarning)
+        return PublicKey.insecure_toy(toy_primes[0] * toy_primes[1])
+
+
+@pytest.fixture(scope="session")
+def toy_primes() -> tuple[int, int]:
+    from fedtrust.crypto.primes import safe_prime
+
+    p, q = safe_prime(128), safe_prime(128)
+    while p == q:
+        q = safe_prime(128)
+    return int(p), int(q)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Three encrypted updates, their aggregate, all partials of it, and its opening."""
+
+    plaintexts: list[list[int]]
+    encrypted: list[EncryptedVector]
+    aggregate: CiphertextVector
+    partials: dict[int, PartialVector]
+    opening: Opening
+    update: UpdateStatement
+    decryption: DecryptionStatement
+
+
+@pytest.fixture(scope="session")
+def round_(committee: Committee, key: PublicKey) -> Round:
+    plaintexts = [[secrets.randbelow(int(key.n)) for _ in range(COUNT)] for _ in range(3)]
+    encrypted = [encrypt_vector(key, vector) for vector in plaintexts]
+    aggregate = multiply(key, [e.ciphertexts for e in encrypted])
+    partials = {i: partial_roots(committee.manifest, share, aggregate) for i, share in committee.shares.items()}
+    return Round(
+        plaintexts,
+        encrypted,
+        aggregate,
+        partials,
+        combine(committee.manifest, aggregate, partials),
+        UpdateStatement(31337, CONTRACT, 3, bytes([7]) * 32, "0x" + "a1" * 20),
+        DecryptionStatement(31337, CONTRACT, 3, bytes([7]) * 32, aggregate.root()),
+    )
