@@ -46,10 +46,10 @@ class TensorSchema:
 
     def __post_init__(self) -> None:
         """Raise ModelError if a field is malformed."""
-        if not isinstance(self.name, str) or not self.name or self.name == _RESERVED_NAME:
+        if not isinstance(self.name, str) or self.name in ("", _RESERVED_NAME) or not _is_unicode(self.name):
             raise ModelError(
                 "a tensor has no usable name",
-                expected=f"a non-empty string other than {_RESERVED_NAME}",
+                expected=f"a non-empty Unicode string other than {_RESERVED_NAME}",
                 got=repr(self.name),
             )
         if self.dtype not in DTYPES:
@@ -227,6 +227,10 @@ class Model:
     def __repr__(self) -> str:
         """Return the schema and the digest, never the parameters."""
         return f"Model({', '.join(map(str, self.schema))}; sha256 {self.digest.hex()})"
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)  # lone surrogates have no UTF-8
 
 
 def _own(name: str, array: FloatArray) -> FloatArray:
