@@ -1,0 +1,113 @@
+"""Connect to a JSON-RPC endpoint: bounded time, retries of what is worth retrying, and typed errors.
+
+Every request that the ledger makes may be repeated safely (a signed transaction has one hash, however often it is
+sent), so transient failures are retried here, in one place, for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from web3 import HTTPProvider, Web3
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import RPCEndpoint, RPCResponse
+
+from fedtrust.errors import ConfigurationError, RpcUnreachableError, WrongChainError
+
+REQUEST_TIMEOUT: Final = 10.0
+"""Seconds that one request may take."""
+
+RETRY_FOR: Final = 15.0
+"""Seconds during which a failing request is repeated before we give up."""
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+_TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class RetryingHttpProvider(HTTPProvider):
+    """An HTTP provider that repeats transient failures until ``retry_for`` seconds are over.
+
+    Raises RpcUnreachableError when the endpoint stays silent, refuses us, or does not speak JSON-RPC. An answer that
+    is a JSON-RPC error is an answer and is returned.
+    """
+
+    def __init__(self, url: str, *, timeout: float = REQUEST_TIMEOUT, retry_for: float = RETRY_FOR) -> None:
+        """Remember the endpoint; nothing is sent yet. Times in seconds."""
+        super().__init__(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._retry_for: Final = retry_for
+        self._shown: Final = redacted(url)
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Send one request and return its answer."""
+        deadline = time.monotonic() + self._retry_for
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return super().make_request(method, params)
+            except requests.HTTPError as error:
+                status = error.response.status_code if error.response is not None else 0
+                reason = f"HTTP status {status}"
+                transient = status in _TRANSIENT_STATUS
+            except (requests.ConnectionError, requests.Timeout) as error:
+                # the exception's text holds the whole URL, which may hold an access token
+                reason = f"no connection ({type(error).__name__})"
+                transient = True
+            except (requests.RequestException, json.JSONDecodeError, UnicodeDecodeError) as error:
+                reason = f"not an answer in JSON-RPC ({type(error).__name__})"
+                transient = False
+            if not transient or time.monotonic() + pause >= deadline:
+                raise RpcUnreachableError(
+                    f"the RPC endpoint {self._shown} does not answer {method}",
+                    expected="a JSON-RPC answer",
+                    got=reason,
+                    advice="start the node, or check --rpc-url and the network in between",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def connect(
+    rpc_url: str,
+    expected_chain_id: int | None = None,
+    *,
+    timeout: float = REQUEST_TIMEOUT,
+    retry_for: float = RETRY_FOR,
+) -> Web3:
+    """Return a ``Web3`` for ``rpc_url`` that has answered once.
+
+    ``timeout`` bounds one request and ``retry_for`` its repetition, in seconds. Raises ConfigurationError for a URL
+    that is not http(s), RpcUnreachableError, and WrongChainError if the chain id is not ``expected_chain_id``.
+    """
+    parts = urlsplit(rpc_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            "the RPC URL is not one we can use", expected="http://... or https://...", got=redacted(rpc_url)
+        )
+    web3 = Web3(RetryingHttpProvider(rpc_url, timeout=timeout, retry_for=retry_for))
+    # permissioned chains put signatures into a block's extra data, which web3 refuses without this
+    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    chain_id = web3.eth.chain_id
+    if expected_chain_id is not None and chain_id != expected_chain_id:
+        raise WrongChainError(
+            f"{redacted(rpc_url)} is a node of another chain",
+            expected=f"chain id {expected_chain_id}",
+            got=f"chain id {chain_id}",
+            advice="check --rpc-url, or the chain id in the federation's configuration",
+        )
+    return web3
+
+
+def redacted(rpc_url: str) -> str:
+    """Return ``rpc_url`` without user, password, path and query, which may be access tokens."""
+    parts = urlsplit(rpc_url)
+    host = parts.hostname or ""
+    try:
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{host}{port}"
