@@ -91,7 +91,7 @@ def test_alone_passes_over_the_data_as_often_as_the_federation() -> None:
 def test_tasks_of_two_kinds_are_refused() -> None:
     tasks: dict[str, HeartDisease] = {"a": MLP.load("va"), "b": LogisticRegression.load("va")}
     with pytest.raises(ConfigurationError):
-        compare(tasks, 1, TRAINING, layout(MLP), clip_norm=1.0)  # type: ignore[arg-type]
+        compare(tasks, 1, TRAINING, layout(MLP), clip_norm=1.0)
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.booleans()), max_size=30))

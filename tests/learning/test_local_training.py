@@ -142,7 +142,7 @@ class Misbehaving(LogisticRegression):
     def train(self, model: nn.Module, parameters: TrainingParameters, generator: torch.Generator) -> int:
         if isinstance(self.how, float):
             with torch.no_grad():
-                model[0].bias.fill_(self.how)  # type: ignore[index,union-attr,operator]
+                model[0].bias.fill_(self.how)  # type: ignore[index]
         if self.how == "cast":
             model.double()
         examples = super().train(model, parameters, generator) if self.how is None else 3

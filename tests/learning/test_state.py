@@ -11,7 +11,7 @@ from torch import nn
 
 from fedtrust.errors import ModelError
 from fedtrust.learning.state import load_into, model_of
-from fedtrust.rules.model import Model
+from fedtrust.rules.model import FloatArray, Model
 
 
 def network() -> nn.Module:
@@ -98,13 +98,14 @@ def test_mismatches_are_refused_and_change_nothing() -> None:
     module = nn.Linear(2, 1)
     before = model_of(module).digest
     weight, bias = np.zeros((1, 2), np.float32), np.zeros(1, np.float32)
-    for tensors in (
+    mismatches: list[dict[str, FloatArray]] = [
         {"weight": weight},
         {"weight": weight, "bias": bias, "extra": bias},
         {"weight": weight.T, "bias": bias},
         {"weight": weight.astype(np.float64), "bias": bias},
         {"Weight": weight, "bias": bias},
-    ):
+    ]
+    for tensors in mismatches:
         with pytest.raises(ModelError):
             load_into(module, Model(tensors))
     assert model_of(module).digest == before

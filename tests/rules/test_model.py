@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ names = st.text(min_size=1, max_size=12).filter(lambda n: n != "__metadata__")
 @st.composite
 def models(draw: st.DrawFn) -> Model:
     def tensor(dtype: str) -> st.SearchStrategy[np.ndarray]:
-        width = 32 if dtype == "float32" else 64
+        width: Literal[32, 64] = 32 if dtype == "float32" else 64
         shapes = hnp.array_shapes(min_dims=0, max_dims=3, max_side=4)
         finite = st.floats(width=width, allow_nan=False, allow_infinity=False)
         return shapes.flatmap(lambda shape: hnp.arrays(dtype, shape, elements=finite))
