@@ -16,8 +16,8 @@ interface Vm {
     function expectRevert(bytes calldata reason) external;
     function expectRevert() external;
     function expectEmit(address emitter) external;
-    function exists(string calldata path) external view returns (bool);
     function readFile(string calldata path) external view returns (string memory);
+    function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
