@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from web3 import HTTPProvider, Web3
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint, RPCResponse
@@ -24,6 +25,8 @@ REQUEST_TIMEOUT: Final = 10.0
 RETRY_FOR: Final = 15.0
 """Seconds during which a failing request is repeated before we give up."""
 
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_LOOPBACK_CONNECTIONS: Final = 32
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -38,7 +41,12 @@ class RetryingHttpProvider(HTTPProvider):
 
     def __init__(self, url: str, *, timeout: float = REQUEST_TIMEOUT, retry_for: float = RETRY_FOR) -> None:
         """Remember the endpoint; nothing is sent yet. Times in seconds."""
-        super().__init__(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        super().__init__(
+            url,
+            request_kwargs={"timeout": timeout},
+            session=_direct_session() if urlsplit(url).hostname in _LOOPBACK else None,
+            exception_retry_configuration=None,
+        )
         self._retry_for: Final = retry_for
         self._shown: Final = redacted(url)
 
@@ -71,6 +79,16 @@ class RetryingHttpProvider(HTTPProvider):
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
+def web3_for(provider: RetryingHttpProvider) -> Web3:
+    """Return a ``Web3`` on ``provider`` with only the middleware that the ledger needs; sends nothing."""
+    web3 = Web3(provider)
+    # it would ask for the chain id before every call; what we sign carries the chain id anyway
+    web3.middleware_onion.remove("validation")
+    # permissioned chains put signatures into a block's extra data, which web3 refuses without this
+    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    return web3
+
+
 def connect(
     rpc_url: str,
     expected_chain_id: int | None = None,
@@ -88,9 +106,7 @@ def connect(
         raise ConfigurationError(
             "the RPC URL is not one we can use", expected="http://... or https://...", got=redacted(rpc_url)
         )
-    web3 = Web3(RetryingHttpProvider(rpc_url, timeout=timeout, retry_for=retry_for))
-    # permissioned chains put signatures into a block's extra data, which web3 refuses without this
-    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    web3 = web3_for(RetryingHttpProvider(rpc_url, timeout=timeout, retry_for=retry_for))
     chain_id = web3.eth.chain_id
     if expected_chain_id is not None and chain_id != expected_chain_id:
         raise WrongChainError(
@@ -111,3 +127,11 @@ def redacted(rpc_url: str) -> str:
     except ValueError:
         port = ""
     return f"{parts.scheme}://{host}{port}"
+
+
+def _direct_session() -> requests.Session:
+    """Return a session that ignores the environment's proxies, which cannot reach our own loopback."""
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", HTTPAdapter(pool_maxsize=_LOOPBACK_CONNECTIONS))
+    return session

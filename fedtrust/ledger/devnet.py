@@ -25,7 +25,7 @@ from web3 import Web3
 from web3.types import RPCEndpoint
 
 from fedtrust.errors import ConfigurationError, LedgerError, PortTakenError, RpcUnreachableError
-from fedtrust.ledger.connection import RetryingHttpProvider
+from fedtrust.ledger.connection import RetryingHttpProvider, web3_for
 from fedtrust.ledger.deploy import send_ether
 from fedtrust.ledger.types import Address
 
@@ -59,7 +59,7 @@ class Devnet:
 
     def web3(self) -> Web3:
         """Return a new connection to the node."""
-        return Web3(RetryingHttpProvider(self.rpc_url))
+        return web3_for(RetryingHttpProvider(self.rpc_url))
 
     def increase_time(self, seconds: int) -> None:
         """Move the node's clock forward and mine a block at the new time."""

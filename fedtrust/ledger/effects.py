@@ -7,6 +7,7 @@ place (a round opened by a standby aggregator) is not our effect: it returns Fal
 
 from __future__ import annotations
 
+from fedtrust.errors import RoundError
 from fedtrust.ledger.events import Attested, CommitsClosed, LedgerEvent, UpdateCommitted
 from fedtrust.ledger.interface import LedgerReader
 from fedtrust.ledger.refusals import conflicting
@@ -151,7 +152,10 @@ def round_settled(reader: LedgerReader, number: int) -> bool:
 
 
 def _round(reader: LedgerReader, number: int) -> RoundState | None:
-    return reader.round(number) if 1 <= number <= reader.last_round() else None
+    try:
+        return reader.round(number)
+    except RoundError:
+        return None
 
 
 def _events_of(reader: LedgerReader, number: int) -> list[LedgerEvent]:

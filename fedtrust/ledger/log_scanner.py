@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 from hexbytes import HexBytes
 from web3 import Web3
@@ -101,11 +101,16 @@ class LogScanner:
             log["data"],
             block=log["blockNumber"],
             log_index=log["logIndex"],
-            timestamp=self._timestamp(log["blockHash"]),
+            timestamp=self._timestamp(log),
             transaction=bytes(log["transactionHash"]),
         )
 
-    def _timestamp(self, block_hash: HexBytes) -> int:
+    def _timestamp(self, log: LogReceipt) -> int:
+        """Return the time of the log's block: newer nodes say it in the log, others are asked once a block."""
+        hint: Any = log.get("blockTimestamp")
+        if hint is not None:
+            return int(hint, 16) if isinstance(hint, str) else int(hint)
+        block_hash: HexBytes = log["blockHash"]
         known = self._timestamps.get(bytes(block_hash))
         if known is None:
             try:
