@@ -15,6 +15,8 @@ from fedtrust.errors import EncodingError
 
 HASH_BYTES = 32
 
+_INTEGER_LIMIT = 1 << 53
+_LONGEST_INTEGER = len(str(-_INTEGER_LIMIT))
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 
@@ -37,14 +39,19 @@ def canonical_json(value: Any) -> bytes:
 def parse_canonical_json(data: bytes, what: str) -> Any:
     """Parse ``data`` strictly: it must be exactly the canonical JSON (RFC 8785) of the value it holds.
 
-    So one value has one byte string and one hash. ``what`` names the document in the error. Raises EncodingError.
+    So one value has one byte string and one hash. Numbers are IEEE doubles (RFC 8785, section 3.2.2.3): an integer of
+    2^53 or more comes back as a float. ``what`` names the document in the error. Raises EncodingError.
     """
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not JSON")
 
+    def integer(text: str) -> int | float:
+        exact = len(text) <= _LONGEST_INTEGER and abs(int(text)) < _INTEGER_LIMIT
+        return int(text) if exact else float(text)
+
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=refuse)
+        value = json.loads(data.decode("utf-8"), parse_constant=refuse, parse_int=integer)
     except (ValueError, RecursionError) as error:
         raise EncodingError(
             f"{what} is not JSON in UTF-8",

@@ -206,7 +206,7 @@ class KeyManifest:
         for trustee in self.trustees:
             if not 0 < trustee.verification < n or gmpy2.gcd(trustee.verification, n) != 1:
                 raise ProofError(f"key manifest: verification key of trustee {trustee.index} is not a unit")
-        # 4. For every t trustees, prod v_i^(n L_i) = v^(D^2).
+        # 4. For every t trustees, prod v_i^(n L_i) = v^(D^2); and t - 1 are too few.
         self._verify_shares()
         _verified.add(key_id)
 
@@ -232,6 +232,13 @@ class KeyManifest:
                     f"key manifest: verification keys of trustees {[*common, last]} do not fit the public key",
                     advice=_ADVICE,
                 )
+        # f has degree t - 1 exactly: otherwise fewer trustees than the manifest says could decrypt.
+        if len(common) and interpolate_exponents(powers, lagrange_coefficients(common, count), n)[0] == expected:
+            raise ProofError(
+                f"key manifest: fewer than {self.threshold} trustees could decrypt",
+                expected=f"a sharing of which {self.threshold} are needed",
+                advice=_ADVICE,
+            )
 
 
 def _mapping(value: Any, names: set[str], what: str) -> Mapping[str, Any]:

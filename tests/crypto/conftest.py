@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from fedtrust.crypto.ceremony import Ceremony, TrusteeIdentity, open_share, run_ceremony
-from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.paillier import CiphertextVector, EncryptedVector, InsecureKeyWarning, PublicKey, encrypt_vector
+from fedtrust.crypto.ceremony import TrusteeIdentity, open_share, run_ceremony
+from fedtrust.crypto.paillier import InsecureKeyWarning, PublicKey, encrypt_vector
 from fedtrust.crypto.paillier import multiply_vectors as multiply
 from fedtrust.crypto.statements import DecryptionStatement, UpdateStatement
-from fedtrust.crypto.threshold import KeyShare, Opening, PartialVector, combine, partial_roots
+from fedtrust.crypto.threshold import combine, partial_roots
 
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
 
+from crypto_fixtures import CONTRACT, COUNT, Committee, Round  # noqa: E402
 from fixtures.keys import load_test_primes  # noqa: E402
-
-CONTRACT = "0x" + "c0" * 20
-COUNT = 5
-
-
-def load_vectors(name: str) -> Any:
-    return json.loads((TESTS / "vectors" / f"{name}.json").read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -43,14 +34,6 @@ def _quiet_test_key() -> Any:
 @pytest.fixture(scope="session")
 def primes() -> tuple[int, int]:
     return load_test_primes(2048)
-
-
-@dataclass(frozen=True)
-class Committee:
-    ceremony: Ceremony
-    manifest: KeyManifest
-    shares: dict[int, KeyShare]
-    sealing_keys: list[X25519PrivateKey]
 
 
 @pytest.fixture(scope="session")
@@ -88,19 +71,6 @@ def toy_primes() -> tuple[int, int]:
     while p == q:
         q = safe_prime(128)
     return int(p), int(q)
-
-
-@dataclass(frozen=True)
-class Round:
-    """Three encrypted updates, their aggregate, all partials of it, and its opening."""
-
-    plaintexts: list[list[int]]
-    encrypted: list[EncryptedVector]
-    aggregate: CiphertextVector
-    partials: dict[int, PartialVector]
-    opening: Opening
-    update: UpdateStatement
-    decryption: DecryptionStatement
 
 
 @pytest.fixture(scope="session")
