@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.packing import SlotLayout
 from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import PartialDecryptionError, PartialVector, combine
@@ -43,13 +42,11 @@ from fedtrust.protocol.aggregator import (
     OpenRound,
     SettleRound,
 )
-from fedtrust.protocol.contribution import VectorLayout
 from fedtrust.protocol.machine import Clock, PartialAccepted, PartialsRejected, UpdateAccepted
 from fedtrust.protocol.payment import payout_record
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.protocol.selection import TooFewParticipantsError, draw_participants
 from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference
-from fedtrust.protocol.training import TrainingParameters
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import ArtifactStore
@@ -254,24 +251,9 @@ class AggregatorNode:
             federation=FederationId(self._ledger.chain_id, self._ledger.contract),
             round=number,
             base_model=base.digest,
-            algorithm=Algorithm(
-                "fedavg",
-                settings.server_learning_rate,
-                TrainingParameters(settings.epochs, settings.batch_size, settings.learning_rate, settings.seed),
-            ),
+            algorithm=Algorithm("fedavg", settings.server_learning_rate, settings.training),
             task=self._inputs.task,
-            layout=VectorLayout(
-                parameters=base.parameters,
-                metrics=self._inputs.metrics,
-                slots=SlotLayout(
-                    value_bits=settings.value_bits,
-                    weight_bits=settings.weight_bits,
-                    max_participants=settings.max_participants,
-                    guard_bits=settings.guard_bits,
-                ),
-                value_range=settings.value_range,
-                metric_range=settings.metric_range,
-            ),
+            layout=settings.layout(base.parameters, self._inputs.metrics),
             key_id=self._inputs.manifest.key_id,
             privacy=Privacy(settings.clip_norm),
             beacon=Beacon(block, beacon, candidates),

@@ -28,6 +28,9 @@ from fedtrust.nodes.follower import ChainFollower
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.machine import StepDone, StepRefused
 
+POLL_SECONDS = 0.2
+"""How long a node that has nothing to do waits before it looks at the chain again."""
+
 TRANSIENT = (PeerUnreachableError, TryLaterError, RpcUnreachableError, TransactionError)
 """What another try may mend; the chain says when it is too late."""
 

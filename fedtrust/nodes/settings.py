@@ -7,7 +7,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fedtrust.crypto.packing import SlotLayout
 from fedtrust.errors import ConfigurationError
+from fedtrust.protocol.contribution import VectorLayout
+from fedtrust.protocol.training import TrainingParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,30 @@ class FederationSettings:
     weight_bits: int = 10
     guard_bits: int = 2
     max_participants: int = 64
+
+    @property
+    def training(self) -> TrainingParameters:
+        """The hyper-parameters of local training."""
+        return TrainingParameters(self.epochs, self.batch_size, self.learning_rate, self.seed)
+
+    def layout(self, parameters: int, metrics: tuple[str, ...]) -> VectorLayout:
+        """Return the layout for a model with that many parameters. Raises SpecError on impossible settings."""
+        return VectorLayout(
+            parameters=parameters,
+            metrics=metrics,
+            slots=SlotLayout(
+                value_bits=self.value_bits,
+                weight_bits=self.weight_bits,
+                max_participants=self.max_participants,
+                guard_bits=self.guard_bits,
+            ),
+            value_range=self.value_range,
+            metric_range=self.metric_range,
+        )
+
+    def to_toml(self) -> str:
+        """Return the settings as a TOML file that :meth:`read` reads."""
+        return "".join(f"{f.name} = {getattr(self, f.name)!r}\n" for f in fields(self))
 
     def with_values(self, values: dict[str, Any], where: str) -> FederationSettings:
         """Return a copy with ``values`` replaced. Raises ConfigurationError naming ``where`` and the field."""

@@ -1,0 +1,231 @@
+"""``fedtrust demo``: four hospitals train a model; every party is a process of its own; an auditor verifies it all."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from fedtrust.cli import options
+from fedtrust.cli.ceremony import MANIFEST_FILE, share_file
+from fedtrust.cli.chain import open_artifacts
+from fedtrust.cli.demo_progress import follow_rounds
+from fedtrust.cli.heart import HEART_TASKS, compare_heart, heart_settings, hospital_tasks
+from fedtrust.cli.processes import Child, ChildFailedError, Processes
+from fedtrust.cli.tables import comparison_table, payouts_table
+from fedtrust.errors import ConfigurationError
+from fedtrust.learning.baselines import Comparison, evaluate_everywhere
+from fedtrust.learning.heart import HOSPITALS, HeartDisease
+from fedtrust.ledger.connection import connect
+from fedtrust.ledger.devnet import start_devnet
+from fedtrust.ledger.types import Address, Role
+from fedtrust.ledger.web3_reader import Web3LedgerReader
+from fedtrust.nodes.identity import create_identity
+from fedtrust.rules.model import Model
+
+TRUSTEES = tuple(f"trustee-{i}" for i in range(1, 6))
+THRESHOLD = 3
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """What to run."""
+
+    folder: Path
+    kind: type[HeartDisease]
+    rounds: int | None
+    split: int
+    bits: int
+    test_key: Path | None
+    chain: str
+    block_time: float | None
+
+
+@click.command(epilog="Example: fedtrust demo --model mlp --rounds 10")
+@click.option("--model", type=click.Choice(list(HEART_TASKS)), default="logistic", show_default=True, help="The model.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds to finalise [default: 20].")
+@click.option("--split", type=click.IntRange(0), default=0, show_default=True, help="Seed of the held-out split.")
+@click.option("--bits", type=click.IntRange(2048), default=3072, show_default=True, help="Size of the committee's key.")
+@click.option("--test-key", type=options.file, help="Use this public test key instead of a real ceremony.")
+@click.option("--chain", type=click.Choice(["anvil", "hardhat"]), default="anvil", show_default=True, help="Devnet.")
+@click.option("--block-time", type=float, help="Seconds between blocks; without it, a block for every transaction.")
+@click.option("--out", type=options.folder, help="Run folder [default: runs/TIME].")
+@options.as_json
+def demo(
+    model: str,
+    rounds: int | None,
+    split: int,
+    bits: int,
+    test_key: Path | None,
+    chain: str,
+    block_time: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Run a whole federation on this machine: devnet, ceremony, ten nodes, real data, audit.
+
+    Everything it makes stays in one run folder; every process it starts is stopped at the end, also on Ctrl-C.
+    """
+    folder = out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigurationError(f"the run folder {folder} is not empty", advice="name another with --out")
+    plan = DemoPlan(folder.resolve(), HEART_TASKS[model], rounds, split, bits, test_key, chain, block_time)
+    console = Console(stderr=as_json)
+
+    def terminate(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        summary = run_demo(plan, console)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        console.print(f"\neverything is in {plan.folder}; all processes are stopped", soft_wrap=True)
+    if as_json:
+        click.echo(json.dumps(summary))
+    return int(summary["audit_exit_code"])
+
+
+def run_demo(plan: DemoPlan, console: Console) -> dict[str, Any]:
+    """Run the federation of ``plan`` and return a JSON-ready summary."""
+    started = time.monotonic()
+    folder = plan.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    passphrase = folder / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text(secrets.token_urlsafe(24) + "\n")
+    settings = heart_settings(plan.rounds)
+    (folder / "federation.toml").write_text(settings.to_toml())
+    with ExitStack() as stack:
+        node = stack.enter_context(
+            start_devnet(plan.chain, block_time=plan.block_time, log_path=folder / "devnet.log")  # type: ignore[arg-type]
+        )
+        console.print(f"{plan.chain} devnet at {node.rpc_url}, chain {node.chain_id}")
+        environment = {"FEDTRUST_RPC": node.rpc_url, "FEDTRUST_PASSPHRASE_FILE": str(passphrase)}
+        processes = stack.enter_context(Processes(folder / "logs", environment))
+        names = _make_identities(plan, passphrase.read_text().strip(), node.private_keys[0])
+        console.print(f"{len(names)} identities, each with its own account, certificate and folder")
+        contract = _set_up(plan, processes, console)
+        common = ("--contract", contract, "--manifest", str(folder / "key" / MANIFEST_FILE), "--json")
+        url, nodes = _start_nodes(plan, processes, common)
+        console.print(f"aggregator at {url}; {len(TRUSTEES)} trustees, {len(HOSPITALS)} participants, all running\n")
+        reader = Web3LedgerReader(connect(node.rpc_url), Address(contract))
+        artifacts = open_artifacts(str(folder / "aggregator" / "artifacts"), reader)
+
+        def check() -> None:
+            for child in nodes:
+                processes.check(child)
+
+        models = follow_rounds(reader, artifacts, settings.rounds, names, console, check)
+        final = Model.from_bytes(artifacts.get(reader.current_model()))
+        (folder / "model.safetensors").write_bytes(final.to_bytes())
+        comparison = _compare(plan, final)
+        console.print()
+        console.print(comparison_table(comparison))
+        credits = {a: reader.claimable(Address(a)) for a in names if reader.claimable(Address(a))}
+        console.print(payouts_table(credits, names))
+        trained = time.monotonic() - started
+        console.print("\n[bold]auditor[/] (a process with the RPC, contract and artifact addresses, and nothing else)")
+        code = _audit(processes, node.rpc_url, contract, url, console)
+    return {
+        "folder": str(folder),
+        "contract": contract,
+        "rounds": settings.rounds,
+        "model": "0x" + final.digest.hex(),
+        "models": models,
+        "comparison": comparison.to_json(),
+        "payouts": {account: str(amount) for account, amount in credits.items()},
+        "audit_exit_code": code,
+        "seconds": round(trained, 1),
+    }
+
+
+def _make_identities(plan: DemoPlan, passphrase: str, operator_key: bytes) -> dict[str, str]:
+    """Make all identity folders; returns who has which account."""
+    roles = {"operator": Role.NONE, "aggregator": Role.AGGREGATOR}
+    roles |= dict.fromkeys(TRUSTEES, Role.TRUSTEE) | dict.fromkeys(HOSPITALS, Role.PARTICIPANT)
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        made = {
+            name: pool.submit(
+                create_identity,
+                plan.folder / "identities" / name,
+                role,
+                passphrase,
+                private_key=operator_key if name == "operator" else None,
+            )
+            for name, role in roles.items()
+        }
+        return {future.result().account: name for name, future in made.items()}
+
+
+def _set_up(plan: DemoPlan, processes: Processes, console: Console) -> str:
+    """Ceremony, deployment, registration, the model to start from. Returns the contract's address."""
+    folder, identities = plan.folder, plan.folder / "identities"
+    key = ("--test-key", str(plan.test_key)) if plan.test_key is not None else ("--bits", str(plan.bits))
+    made = processes.call(
+        "ceremony",
+        *("ceremony", "--json", "--threshold", str(THRESHOLD), "--out", str(folder / "key"), *key),
+        *(str(identities / name) for name in TRUSTEES),
+    )
+    console.print(f"key ceremony: {THRESHOLD} of {len(TRUSTEES)}, {made['bits']} bits, key {made['key_id'][:18]}")
+    operator = ("--identity", str(identities / "operator"), "--json")
+    deployed = processes.call(
+        "deploy", *("deploy", *operator, "--manifest", str(folder / "key" / MANIFEST_FILE)),
+        *("--fund", "10", "--challenge-window", "2", "--out", str(folder / "deployment.json")),
+    )  # fmt: skip
+    contract = str(deployed["contract"])
+    people = [str(identities / name) for name in ("aggregator", *TRUSTEES, *HOSPITALS)]
+    processes.call("register", "register", *operator, "--contract", contract, "--gas-money", "10", *people)
+    task = f"{plan.kind.__module__}:{plan.kind.__name__}"
+    processes.call("model", "model", "--json", "--task", task, "--out", str(folder / "initial.safetensors"))
+    console.print(f"contract {contract}, {len(people)} identities registered, 10 ether in the reward pool")
+    return contract
+
+
+def _start_nodes(plan: DemoPlan, processes: Processes, common: tuple[str, ...]) -> tuple[str, list[Child]]:
+    folder, identities = plan.folder, plan.folder / "identities"
+    task = f"{plan.kind.__module__}:{plan.kind.__name__}"
+
+    def who(name: str) -> tuple[str, ...]:
+        return ("--identity", str(identities / name), "--home", str(folder / name))
+
+    aggregator = processes.start(
+        "aggregator",
+        *("aggregator", *common, *who("aggregator"), "--task", task, "--listen", "127.0.0.1:0"),
+        *("--initial-model", str(folder / "initial.safetensors"), "--settings", str(folder / "federation.toml")),
+    )
+    url = str(processes.await_event(aggregator, "Serving", START_SECONDS)["url"])
+    nodes = [aggregator]
+    for index, name in enumerate(TRUSTEES, start=1):
+        share = str(folder / "key" / share_file(index))
+        nodes.append(processes.start(name, "trustee", *common, *who(name), "--share", share, "--aggregator", url))
+    for name in HOSPITALS:
+        data = f"{name}@{plan.split}"
+        arguments = ("participant", *common, *who(name), "--task", task, "--data", data, "--aggregator", url)
+        nodes.append(processes.start(name, *arguments))
+    return url, nodes
+
+
+def _compare(plan: DemoPlan, final: Model) -> Comparison:
+    """Train alone and pooled, and put the model that this run made beside them."""
+    comparison = compare_heart(plan.kind, heart_settings(plan.rounds), plan.split)
+    return replace(comparison, federated=evaluate_everywhere(hospital_tasks(plan.kind, plan.split), final))
+
+
+def _audit(processes: Processes, rpc: str, contract: str, url: str, console: Console) -> int:
+    child = processes.start("audit", "audit", "--rpc", rpc, "--contract", contract, "--artifacts", url)
+    code = child.process.wait()
+    console.print(child.log.read_text(), markup=False, highlight=False, soft_wrap=True)
+    if code not in (0, 10):
+        raise ChildFailedError("audit", code, child.log)
+    return code

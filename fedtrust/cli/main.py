@@ -1,0 +1,103 @@
+"""The ``fedtrust`` command: one group, one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+
+import click
+
+from fedtrust import __version__
+from fedtrust.errors import ExitCode, FedtrustError
+
+COMMANDS = {
+    "aggregator": "fedtrust.cli.aggregator",
+    "audit": "fedtrust.cli.audit",
+    "ceremony": "fedtrust.cli.ceremony",
+    "claim": "fedtrust.cli.operator",
+    "compare": "fedtrust.cli.learning",
+    "demo": "fedtrust.cli.demo",
+    "deploy": "fedtrust.cli.operator",
+    "devnet": "fedtrust.cli.devnet",
+    "identity": "fedtrust.cli.identity",
+    "model": "fedtrust.cli.learning",
+    "participant": "fedtrust.cli.participant",
+    "register": "fedtrust.cli.operator",
+    "revoke": "fedtrust.cli.operator",
+    "status": "fedtrust.cli.status",
+    "trustee": "fedtrust.cli.trustee",
+}
+"""Command -> the module that defines it: an auditor's machine never imports what a participant needs."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See click.Group."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See click.Group."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fedtrust")
+def cli() -> None:
+    """Trusted federated learning on an Ethereum chain.
+
+    \b
+    Operators    devnet, identity, ceremony, deploy, register, revoke
+    Nodes        aggregator, trustee, participant
+    Auditors     audit, status
+    Everybody    demo, model, compare, claim
+
+    Exit codes are documented in docs/reference/exit-codes.md; every command takes --json.
+    """
+
+
+def run(command: click.Command, arguments: list[str] | None = None, name: str = "fedtrust") -> int:
+    """Run ``command`` and return its exit code; errors are printed to standard error, as JSON with ``--json``."""
+    words = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in words
+    try:
+        code = command.main(args=words, prog_name=name, standalone_mode=False)
+        return int(code) if isinstance(code, int) else int(ExitCode.OK)
+    except FedtrustError as error:
+        _show(error, as_json)
+        return int(error.exit_code)
+    except click.exceptions.Abort:
+        return int(ExitCode.INTERRUPTED)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        if as_json:
+            body = {"error": "UsageError", "exit_code": int(ExitCode.USAGE), "message": error.format_message()}
+            click.echo(json.dumps(body), err=True)
+        else:
+            error.show()
+        return int(ExitCode.USAGE)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except Exception:
+        traceback.print_exc()
+        click.echo("this is a fault in fedtrust: please report it with the lines above", err=True)
+        return int(ExitCode.INTERNAL)
+
+
+def _show(error: FedtrustError, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(error.to_json()), err=True)
+    else:
+        click.echo(f"error: {error.diagnostics()}", err=True)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(cli))
