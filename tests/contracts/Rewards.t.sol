@@ -129,6 +129,26 @@ contract RewardsTest is FederationFixture {
         assertEq(federation.claimable(participant(0)), REWARD * 7 / 10 / 4, "earned before it was revoked");
     }
 
+    function test_settleRound_zeroCredits_leaveNoEvent() public {
+        _deploy(IFederation.Config(WINDOW, REWARD, 10_000, 0, 0), POOL);
+        toFinalized(1);
+        VM.warp(federation.roundOf(1).challengeEnd);
+        VM.recordLogs();
+        federation.settleRound(1);
+        assertEq(VM.getRecordedLogs().length, PARTICIPANTS + 1, "four credits and the settlement");
+        assertEq(federation.rewardPool(), POOL - REWARD, "all of the reward went to the participants");
+    }
+
+    function test_settleRound_lessThanOneWeiEach_creditsNothing() public {
+        _deploy(IFederation.Config(WINDOW, 3, 10_000, 0, 0), POOL);
+        toFinalized(1);
+        VM.warp(federation.roundOf(1).challengeEnd);
+        VM.expectEmit(address(federation));
+        emit IFederation.RoundSettled(1, 0);
+        federation.settleRound(1);
+        assertEq(federation.rewardPool(), POOL, "three wei for four go back to the pool");
+    }
+
     function test_settleRound_early_reverts() public {
         toFinalized(1);
         uint64 challengeEnd = federation.roundOf(1).challengeEnd;
@@ -253,9 +273,11 @@ contract RewardsTest is FederationFixture {
     }
 
     function test_claim_nothing_paysNothing() public {
+        VM.recordLogs();
         VM.prank(STRANGER);
         assertEq(federation.claim(), 0, "nothing");
         assertEq(STRANGER.balance, 0, "nothing paid");
+        assertEq(VM.getRecordedLogs().length, 0, "and no event");
     }
 
     function test_claim_refused_reverts() public {

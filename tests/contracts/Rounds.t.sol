@@ -116,6 +116,21 @@ contract RoundsTest is FederationFixture {
         _expectOpenReverts(reason, 1, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, IFederation.Deadlines(a, b, c));
     }
 
+    function test_openRound_equalDeadlines_reverts() public {
+        bytes memory reason = abi.encodeWithSelector(IFederation.RoundInvalidDeadlines.selector);
+        uint64 time = uint64(block.timestamp);
+        uint64[3][3] memory cases =
+            [[time, time + 1, time + 2], [time + 1, time + 1, time + 2], [time + 1, time + 2, time + 2]];
+        for (uint256 i = 0; i < cases.length; ++i) {
+            IFederation.Deadlines memory times = IFederation.Deadlines(cases[i][0], cases[i][1], cases[i][2]);
+            _expectOpenReverts(reason, 1, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, times);
+        }
+        VM.prank(AGGREGATOR);
+        federation.openRound(
+            1, SPEC, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, IFederation.Deadlines(time + 1, time + 2, time + 3)
+        );
+    }
+
     function test_openRound_baseModel_reverts() public {
         bytes memory reason = abi.encodeWithSelector(IFederation.RoundWrongBaseModel.selector, 0, 0);
         _expectOpenReverts(reason, 1, 0, ALL, QUORUM, CIPHERTEXTS, deadlines());
