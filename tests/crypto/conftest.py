@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import secrets
-import sys
-import warnings
-from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fedtrust.crypto.ceremony import TrusteeIdentity, open_share, run_ceremony
-from fedtrust.crypto.paillier import InsecureKeyWarning, PublicKey, encrypt_vector
-from fedtrust.crypto.paillier import multiply_vectors as multiply
+from fedtrust.crypto.paillier import PublicKey, encrypt_vector, multiply_vectors
+from fedtrust.crypto.primes import safe_prime
 from fedtrust.crypto.statements import DecryptionStatement, UpdateStatement
 from fedtrust.crypto.threshold import combine, partial_roots
-
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
-
-from crypto_fixtures import CONTRACT, COUNT, Committee, Round  # noqa: E402
-from fixtures.keys import load_test_primes  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def _quiet_test_key() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InsecureKeyWarning)
-        yield
+from tests.crypto.crypto_fixtures import CONTRACT, COUNT, Committee, Round
+from tests.fixtures.keys import test_primes
 
 
 @pytest.fixture(scope="session")
 def primes() -> tuple[int, int]:
-    return load_test_primes(2048)
+    return test_primes(2048)
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +27,7 @@ def committee(primes: tuple[int, int]) -> Committee:
     identities = [
         TrusteeIdentity(f"0x{i:040x}", key.public_key().public_bytes_raw()) for i, key in enumerate(private, start=1)
     ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InsecureKeyWarning)
-        ceremony = run_ceremony(identities, 3, primes=primes)
+    ceremony = run_ceremony(identities, 3, primes=primes)
     shares = {
         i: open_share(ceremony.manifest, i, ceremony.sealed_shares[i - 1], key) for i, key in enumerate(private, 1)
     }
@@ -58,15 +41,11 @@ def key(committee: Committee) -> PublicKey:
 
 @pytest.fixture(scope="session")
 def toy(toy_primes: tuple[int, int]) -> PublicKey:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InsecureKeyWarning)
-        return PublicKey.insecure_toy(toy_primes[0] * toy_primes[1])
+    return PublicKey.insecure_toy(toy_primes[0] * toy_primes[1])
 
 
 @pytest.fixture(scope="session")
 def toy_primes() -> tuple[int, int]:
-    from fedtrust.crypto.primes import safe_prime
-
     p, q = safe_prime(128), safe_prime(128)
     while p == q:
         q = safe_prime(128)
@@ -77,7 +56,7 @@ def toy_primes() -> tuple[int, int]:
 def round_(committee: Committee, key: PublicKey) -> Round:
     plaintexts = [[secrets.randbelow(int(key.n)) for _ in range(COUNT)] for _ in range(3)]
     encrypted = [encrypt_vector(key, vector) for vector in plaintexts]
-    aggregate = multiply(key, [e.ciphertexts for e in encrypted])
+    aggregate = multiply_vectors(key, [e.ciphertexts for e in encrypted])
     partials = {i: partial_roots(committee.manifest, share, aggregate) for i, share in committee.shares.items()}
     return Round(
         plaintexts,

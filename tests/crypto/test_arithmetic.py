@@ -81,7 +81,7 @@ def test_any_threshold_of_shares_interpolates(data: st.DataObject, count: int) -
 
 
 def test_lagrange_coefficients_are_exact_integers() -> None:
-    import textbook
+    from tests.crypto import textbook
 
     for subset in ([1, 2, 3], [2, 5, 9], [1, 10], [7]):
         exact = textbook.lagrange_at_zero(subset)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from crypto_fixtures import Committee
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fedtrust.crypto import ceremony as ceremony_module
@@ -12,6 +11,7 @@ from fedtrust.crypto.primes import safe_prime
 from fedtrust.crypto.sealing import open_sealed, seal
 from fedtrust.crypto.threshold import combine, partial_roots
 from fedtrust.errors import ConfigurationError, EncodingError, FedtrustError, KeyFileError
+from tests.crypto.crypto_fixtures import Committee
 
 
 def identities(count: int) -> tuple[list[X25519PrivateKey], list[TrusteeIdentity]]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import gmpy2
 import pytest
-from crypto_fixtures import COUNT, Round, load_vectors
 from gmpy2 import mpz
 
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption, verify_decryption
@@ -15,6 +14,7 @@ from fedtrust.crypto.paillier import CiphertextVector, PublicKey, encrypt_vector
 from fedtrust.crypto.statements import DecryptionStatement
 from fedtrust.crypto.threshold import Opening
 from fedtrust.errors import ProofError
+from tests.crypto.crypto_fixtures import COUNT, Round, load_vectors
 
 
 @pytest.fixture(scope="module")

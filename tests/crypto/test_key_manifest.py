@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from crypto_fixtures import Committee
 from gmpy2 import mpz
 
 from fedtrust.crypto import manifest as manifest_module
@@ -13,6 +12,7 @@ from fedtrust.crypto.encoding import canonical_json, sha256
 from fedtrust.crypto.manifest import KeyManifest, TrusteeKey, verification_base
 from fedtrust.crypto.paillier import PublicKey
 from fedtrust.errors import ConfigurationError, EncodingError, FedtrustError, ProofError
+from tests.crypto.crypto_fixtures import Committee
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_verification_keys_fit_for_every_subset(committee: Committee) -> None:
     import itertools
     import math
 
-    import textbook
+    from tests.crypto import textbook
 
     n = int(committee.manifest.public_key.n)
     expected = pow(int(committee.manifest.v), math.factorial(5) ** 2, n)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import gmpy2
 import pytest
-from crypto_fixtures import load_vectors
 from gmpy2 import mpz
 
 from fedtrust.crypto.key_proof import prove_key, verify_key_proof
 from fedtrust.errors import ConfigurationError, ProofError
+from tests.crypto.crypto_fixtures import load_vectors
 
 
 @pytest.fixture(scope="module")

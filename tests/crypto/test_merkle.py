@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-import textbook
-from crypto_fixtures import load_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedtrust.crypto.merkle import merkle_path, merkle_root, verify_merkle_path
 from fedtrust.errors import ProofError
+from tests.crypto import textbook
+from tests.crypto.crypto_fixtures import load_vectors
 
 LEAVES = st.lists(st.binary(max_size=40), min_size=1, max_size=70)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crypto_fixtures import load_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedtrust.crypto.packing import MAXIMUM_SLOT_WIDTH, SlotLayout, dequantise, pack, quantise, unpack
 from fedtrust.errors import CiphertextError, SpecError, UpdateError
+from tests.crypto.crypto_fixtures import load_vectors
 
 KEY_BITS = 1024
 N = 2**1024 - 105  # stands for a modulus: packing needs its size only

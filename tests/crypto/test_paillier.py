@@ -8,8 +8,6 @@ import warnings
 
 import phe
 import pytest
-import textbook
-from crypto_fixtures import COUNT, Committee, Round, load_vectors
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +24,8 @@ from fedtrust.crypto.paillier import (
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import combine, partial_roots
 from fedtrust.errors import CiphertextError, ConfigurationError, UpdateError
+from tests.crypto import textbook
+from tests.crypto.crypto_fixtures import COUNT, Committee, Round, load_vectors
 
 
 def test_vectors(key: PublicKey) -> None:
@@ -118,9 +118,9 @@ def test_key_sizes(primes: tuple[int, int], toy_primes: tuple[int, int]) -> None
 
 
 def test_a_3072_bit_key_does_not_warn() -> None:
-    from fixtures.keys import load_test_primes
+    from tests.fixtures.keys import test_primes
 
-    p, q = load_test_primes(3072)
+    p, q = test_primes(3072)
     with warnings.catch_warnings():
         warnings.simplefilter("error", InsecureKeyWarning)
         key = PublicKey(mpz(p * q))

@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from crypto_fixtures import COUNT, Round, load_vectors
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from fedtrust.crypto.paillier import CiphertextVector, EncryptedVector, PublicKe
 from fedtrust.crypto.plaintext_proof import PlaintextProof, prove_plaintext_knowledge, verify_plaintext_knowledge
 from fedtrust.crypto.statements import UpdateStatement
 from fedtrust.errors import ProofError, UpdateError
+from tests.crypto.crypto_fixtures import COUNT, Round, load_vectors
 
 
 @pytest.fixture(scope="module")

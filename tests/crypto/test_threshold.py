@@ -4,8 +4,6 @@ import itertools
 import secrets
 
 import pytest
-import textbook
-from crypto_fixtures import COUNT, Committee, Round
 from gmpy2 import mpz
 
 from fedtrust.crypto.paillier import CiphertextVector, PublicKey, encrypt_vector
@@ -19,6 +17,8 @@ from fedtrust.crypto.threshold import (
     verify_share,
 )
 from fedtrust.errors import CiphertextError, KeyFileError, ProofError, RoundError
+from tests.crypto import textbook
+from tests.crypto.crypto_fixtures import COUNT, Committee, Round
 
 
 def wrong(partial: PartialVector, at: int = 1) -> PartialVector:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-import textbook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedtrust.crypto.statements import DecryptionStatement, UpdateStatement
 from fedtrust.crypto.transcript import Transcript
 from fedtrust.errors import EncodingError
+from tests.crypto import textbook
 
 ITEM = st.one_of(
     st.tuples(st.just("bytes"), st.text(max_size=4), st.binary(max_size=8)),

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from crypto_fixtures import TESTS, load_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedtrust.crypto.encoding import from_hex
 from fedtrust.crypto.signatures import UpdateMessage, sign_update, update_digest, verify_update_signature
 from fedtrust.errors import EncodingError, KeyFileError, ProofError
+from tests.crypto.crypto_fixtures import TESTS, load_vectors
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 CASES = load_vectors("eip712_update")["cases"]

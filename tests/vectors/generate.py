@@ -14,10 +14,10 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "crypto")]
+sys.path.insert(0, str(HERE.parents[1]))
 
-import textbook  # noqa: E402
-from fixtures.keys import load_test_primes  # noqa: E402
+from tests.crypto import textbook  # noqa: E402
+from tests.fixtures.keys import test_primes  # noqa: E402
 
 
 def draw(label: str, bits: int) -> int:
@@ -43,7 +43,7 @@ def merkle() -> object:
 
 
 def paillier() -> object:
-    p, q = load_test_primes(2048)
+    p, q = test_primes(2048)
     n = p * q
     contract, participant = digest("contract")[:20], digest("participant")[:20]
     plaintexts = [draw(f"plaintext {j}", 1984) for j in range(4)]
@@ -86,7 +86,7 @@ def packing() -> object:
         slots = (2048 - 64) // width
         bound = (1 << value_bits - 1) - 1
         values = [draw(f"value {width} {i}", 64) % (2 * bound + 1) - bound for i in range(slots + 5)]
-        p, q = load_test_primes(2048)
+        p, q = test_primes(2048)
         cases.append(
             {
                 "layout": {
