@@ -1,0 +1,50 @@
+# fedtrust. The two commands that matter: `make demo` and `make test`. Everything they need they set up themselves.
+PYTHON := .venv/bin/python
+BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+.PHONY: help setup demo test test-fast test-e2e lint format bench clean
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+include contracts.mk
+
+# the constraints pin everything, what builds the package included
+.venv/.installed: export PIP_CONSTRAINT := constraints.txt
+.venv/.installed: export PIP_DISABLE_PIP_VERSION_CHECK := 1
+.venv/.installed: pyproject.toml constraints.txt
+	@"$(BASE_PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "fedtrust needs Python 3.11 or newer")'
+	test -x $(PYTHON) || "$(BASE_PYTHON)" -m venv .venv
+	$(PYTHON) -m pip install --quiet torch
+	$(PYTHON) -m pip install --quiet --editable '.[torch,dev]'
+	@touch $@
+
+node_modules/.installed: .venv/.installed
+
+setup: .venv/.installed node_modules/.installed ## install everything, locked, into this folder
+
+demo: setup contracts ## four hospitals train a model, nobody sees an update, an auditor verifies every round
+	.venv/bin/fedtrust demo $(DEMO_OPTIONS)
+
+test: setup contracts-check forge-test test-fast test-e2e ## run all tests
+
+test-fast: setup ## unit, property, conformance and attack tests
+	$(PYTHON) -m pytest -n 2 -m 'not e2e'
+
+test-e2e: setup ## real processes, real TLS, real Anvil and Hardhat
+	$(PYTHON) -m pytest -m e2e
+
+lint: setup ## style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: setup ## rewrite Python and Solidity in the project's style
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+	scripts/node.sh npx forge fmt contracts tests/contracts
+
+bench: setup ## measure the engine beside phe, on this machine
+	$(PYTHON) benchmarks/engine.py
+
+clean: ## remove what was built and installed
+	rm -rf .venv node_modules build cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
