@@ -14,7 +14,7 @@ from fedtrust.cli.main import run
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.encoding import sha256
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.errors import KeyFileError
+from fedtrust.errors import ConfigurationError, FedtrustError, KeyFileError
 from fedtrust.learning.source import find_task_source
 from fedtrust.learning.task import Task, load_task
 from fedtrust.ledger.types import Address, Role
@@ -71,6 +71,19 @@ def run_participant(task: type[Task]) -> None:
     sys.exit(run(script, name=Path(source).name))
 
 
+def _load(task: type[Task], data: str) -> Task:
+    try:
+        return task.load(data)
+    except FedtrustError:
+        raise
+    except Exception as error:  # whatever the user's own code raises
+        raise ConfigurationError(
+            f"{task.__name__} cannot load the data {data!r}",
+            got=f"{type(error).__name__}: {error}",
+            advice="call load() in a Python shell to see the whole traceback",
+        ) from error
+
+
 def _run_node(
     task: type[Task],
     task_code: bytes,
@@ -102,7 +115,7 @@ def _run_node(
         FolderStore(home / "artifacts"),
         NodeState(home / "state.sqlite"),
         key,
-        task.load(data),
+        _load(task, data),
         task_code,
         identity.private_key,
         registration,

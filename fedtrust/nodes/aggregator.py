@@ -81,6 +81,7 @@ class AggregatorNode:
     ) -> None:
         """Verify the key manifest and compare it with the chain. Raises typed errors on anything that disagrees."""
         self._ledger, self._store, self._state, self._inputs, self._report = ledger, store, state, inputs, report
+        state.bind(ledger.chain_id, ledger.contract)
         manifest, settings = inputs.manifest, inputs.settings
         manifest.verify()
         published = ledger.key()

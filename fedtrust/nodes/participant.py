@@ -43,6 +43,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
     ) -> None:
         """``store`` and ``state`` are our own; ``task_code`` is the sha-256 of the task's source."""
         self._client, self._store, self._state = client, store, state
+        state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._task, self._task_code, self._private_key = manifest, task, task_code, private_key
         self._registration = registration
         super().__init__(ledger, ParticipantMachine(registration.account, registration.index), report)

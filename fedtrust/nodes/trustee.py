@@ -37,6 +37,7 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
     ) -> None:
         """``store`` and ``state`` are our own; ``share`` was checked against the manifest when it was opened."""
         self._client, self._store, self._state = client, store, state
+        state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._share = manifest, share
         super().__init__(ledger, TrusteeMachine(ledger.account), report)
 

@@ -74,6 +74,20 @@ class NodeState:
         with self._lock, self._connection as connection:
             connection.execute("DELETE FROM facts WHERE kind = ? AND round = ? AND account = ?", (kind, round, account))
 
+    def bind(self, chain_id: int, contract: str) -> None:
+        """Tie this memory to one federation, for good. Raises ConfigurationError if it belongs to another."""
+        name = f"{chain_id}/{contract}".encode()
+        with self._lock, self._connection as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES ('federation', 0, '', ?)", (name,))
+            stored = self._select("federation", 0, "")
+        if stored != name:
+            raise ConfigurationError(
+                "this home folder belongs to another federation",
+                expected=(stored or b"").decode(),
+                got=name.decode(),
+                advice="name another folder with --home; what one federation decided says nothing about another",
+            )
+
     def record_release(self, round: int, accepted: Sequence[str], aggregate_root: bytes) -> None:
         """Implement protocol.release.ReleaseJournal."""
         self.put("release", round, "", aggregate_root + "".join(accepted).encode())
