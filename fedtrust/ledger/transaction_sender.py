@@ -96,11 +96,19 @@ class TransactionSender:
         return self._account
 
     def find(self, key: str, request: Request) -> Intent | None:
-        """Return the live intent under ``key``. Raises TransactionError if it asks for something else."""
+        """Return the live intent under ``key``.
+
+        Raises TransactionError if it asks for something else and was mined, or may still be.
+        """
         intent = self._outbox.find(self._scope, key)
-        if intent is not None and intent.content != request.content():
-            raise conflicting(key, intent.content, request.content())
-        return intent
+        if intent is None or intent.content == request.content():
+            return intent
+        receipt = self._receipt(intent)
+        if receipt is not None and receipt["status"] == 0:
+            # an attempt of an earlier run that was refused binds nobody
+            self._conclude(intent, receipt)
+            return None
+        raise conflicting(key, intent.content, request.content())
 
     def submit(self, key: str, request: Request) -> Intent:
         """Estimate, sign, store and only then broadcast. Raises TransactionError if the contract would refuse."""
