@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from web3 import HTTPProvider, Web3
+from web3.exceptions import Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint, RPCResponse
 
-from fedtrust.errors import ConfigurationError, RpcUnreachableError, WrongChainError
+from fedtrust.errors import ConfigurationError, LedgerError, RpcUnreachableError, WrongChainError
 
 REQUEST_TIMEOUT: Final = 10.0
 """Seconds that one request may take."""
@@ -107,7 +110,15 @@ def connect(
             "the RPC URL is not one we can use", expected="http://... or https://...", got=redacted(rpc_url)
         )
     web3 = web3_for(RetryingHttpProvider(rpc_url, timeout=timeout, retry_for=retry_for))
-    chain_id = web3.eth.chain_id
+    try:
+        chain_id = web3.eth.chain_id
+    except (Web3Exception, ValueError, TypeError, KeyError) as error:
+        raise RpcUnreachableError(
+            f"{redacted(rpc_url)} answers, but not like an Ethereum node",
+            expected="a chain id",
+            got=type(error).__name__,
+            advice="check --rpc-url, and whether the endpoint wants an access token",
+        ) from error
     if expected_chain_id is not None and chain_id != expected_chain_id:
         raise WrongChainError(
             f"{redacted(rpc_url)} is a node of another chain",
@@ -116,6 +127,19 @@ def connect(
             advice="check --rpc-url, or the chain id in the federation's configuration",
         )
     return web3
+
+
+@contextmanager
+def node_errors(asked: str) -> Iterator[None]:
+    """Turn what web3 raises about a node's strange answer into a LedgerError that says what was ``asked``."""
+    try:
+        yield
+    except Web3Exception as error:
+        raise LedgerError(
+            f"the node gave no usable answer to {asked}",
+            got=f"{type(error).__name__}: {str(error)[:200]}",
+            advice="try again, or use another endpoint",
+        ) from error
 
 
 def redacted(rpc_url: str) -> str:

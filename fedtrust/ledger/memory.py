@@ -37,15 +37,16 @@ class MemoryLedger(LedgerWrites):
         return self._chain.contract
 
     def _perform(self, step: Step) -> tuple[LedgerEvent, ...]:
-        record = self._chain.record(self._account, step.key)
-        content = (step.function, step.arguments, step.value)
-        if step.once and record is not None:
-            if record.content != content:
-                raise conflicting(step.key, record.content, content)
-            return record.events
-        if step.effect(self):
-            return () if record is None else record.events
-        return self._chain.execute(self._account, step.function, step.arguments, value=step.value, key=step.key)
+        with self._chain.alone():
+            record = self._chain.record(self._account, step.key)
+            content = (step.function, step.arguments, step.value)
+            if step.once and record is not None:
+                if record.content != content:
+                    raise conflicting(step.key, record.content, content)
+                return record.events
+            if step.effect(self):
+                return ()
+            return self._chain.execute(self._account, step.function, step.arguments, value=step.value, key=step.key)
 
     def config(self) -> FederationConfig:
         """Return the contract's immutable configuration."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from fedtrust.errors import ConfigurationError, LedgerError, RoundError, TransactionError
+from fedtrust.ledger.artifacts import CONTRACT_VERSION
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.memory_contract import ZERO_ADDRESS, Call, MemoryContract, Revert
@@ -30,7 +32,6 @@ from fedtrust.ledger.types import (
     RoundState,
 )
 
-CONTRACT_VERSION: Final = 1
 INITIAL_BALANCE: Final = 10_000 * 10**18
 """Wei that every account of the in-memory chain starts with; gas costs nothing."""
 
@@ -170,6 +171,10 @@ class MemoryChain:
             if key is not None:
                 self._records[sender, key] = Record(content, events)
             return events
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Return a context in which no other thread changes the chain: to look and then act on what was seen."""
+        return self._lock
 
     def record(self, sender: Address, key: str) -> Record | None:
         """Return what ``sender`` did under ``key``, or None."""

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-
+from fedtrust.crypto.signatures import UpdateMessage, verify_update_signature
+from fedtrust.errors import ProofError
 from fedtrust.ledger import events as ev
 from fedtrust.ledger.configuration import BASIS_POINTS, DeploymentConfig
 from fedtrust.ledger.heads import attestation_accumulator, commitment_accumulator, round_head
@@ -36,8 +35,6 @@ ZERO_ADDRESS: Final = Address("0x" + "00" * 20)
 MAXIMUM_CERTIFICATE_BYTES: Final = 4096
 MAXIMUM_PER_ROLE: Final = 256
 MINIMUM_QUORUM: Final = 2  # an aggregate of one is an update in the clear
-HALF_CURVE_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-"""A secp256k1 signature with a larger s is a malleated twin, which the contract refuses."""
 
 
 class Revert(Exception):  # noqa: N818 -- named after what the contract does
@@ -264,15 +261,12 @@ class MemoryContract:
         signature: bytes,
     ) -> None:
         spec_hash = self.rounds[number - 1].spec_hash if 1 <= number <= len(self.rounds) else ZERO_HASH
-        message = {
-            "round": number,
-            "specHash": spec_hash,
-            "root": root,
-            "ciphertexts": ciphertexts,
-            "proofHash": proof_hash,
-        }
-        if not self._signed_by(participant, message, signature):
-            raise Revert("RoundInvalidSignature", participant)
+        message = UpdateMessage(number, spec_hash, root, ciphertexts, proof_hash)
+        try:
+            # plain accounts only: there are no contract wallets on this chain
+            verify_update_signature(self.chain_id, self.address, message, signature, participant)
+        except ProofError:
+            raise Revert("RoundInvalidSignature", participant) from None
         self._commit(call, number, participant, root, ciphertexts, proof_hash)
 
     def _commit(
@@ -422,35 +416,6 @@ class MemoryContract:
 
     def _write(self, state: RoundState, **changes: Any) -> None:
         self.rounds[state.number - 1] = replace(state, **changes)
-
-    def _signed_by(self, participant: Address, message: dict[str, object], signature: bytes) -> bool:
-        if len(signature) != 65 or int.from_bytes(signature[32:64], "big") > HALF_CURVE_ORDER:
-            return False
-        if signature[64] not in (27, 28):
-            return False
-        typed = encode_typed_data(
-            {
-                "name": "fedtrust",
-                "version": "1",
-                "chainId": self.chain_id,
-                "verifyingContract": self.address,
-            },
-            {
-                "Update": [
-                    {"name": "round", "type": "uint256"},
-                    {"name": "specHash", "type": "bytes32"},
-                    {"name": "root", "type": "bytes32"},
-                    {"name": "ciphertexts", "type": "uint32"},
-                    {"name": "proofHash", "type": "bytes32"},
-                ]
-            },
-            message,
-        )
-        try:
-            return bool(Account.recover_message(typed, signature=signature) == participant)
-        except Exception:
-            # whatever the curve library dislikes about the bytes, they sign nothing
-            return False
 
     def _require_owner(self, call: Call) -> None:
         if call.sender != self.owner:

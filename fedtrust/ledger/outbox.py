@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from fedtrust.errors import ConfigurationError
+from fedtrust.errors import ConfigurationError, LedgerError
 from fedtrust.ledger.refusals import conflicting
 from fedtrust.ledger.types import Address
 
@@ -192,13 +192,20 @@ class Outbox:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the one write lock of the file, commit at the end, undo on an exception."""
         with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
             try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._database
+                except BaseException:
+                    self._database.execute("ROLLBACK")
+                    raise
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise LedgerError(
+                    "the outbox cannot be written, so nothing was sent",
+                    got=error,
+                    advice="check the disk and the file's permissions",
+                ) from error
 
     def _intent(self, row: tuple[int, str, bytes, int, str]) -> Intent:
         identifier, key, content, nonce, status = row

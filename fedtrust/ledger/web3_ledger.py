@@ -10,6 +10,7 @@ from web3 import Web3
 from web3.types import TxReceipt
 
 from fedtrust.errors import TransactionError
+from fedtrust.ledger.connection import node_errors
 from fedtrust.ledger.decoding import decode_log
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.outbox import IntentStatus, Outbox
@@ -66,7 +67,10 @@ class Web3Ledger(Web3LedgerReader, LedgerWrites):
         return self._sender.account
 
     def _perform(self, step: Step) -> tuple[LedgerEvent, ...]:
-        request = self._request(step)
+        with node_errors(step.function):
+            return self._carry_out(step, self._request(step))
+
+    def _carry_out(self, step: Step, request: Request) -> tuple[LedgerEvent, ...]:
         deadline = time.monotonic() + self._timeout
         while True:
             if not step.once and step.effect(self):

@@ -11,6 +11,7 @@ from web3.exceptions import BadFunctionCallOutput, BlockNotFound, ContractLogicE
 
 from fedtrust.errors import ContractMissingError, ContractVersionError, LedgerError, RoundError
 from fedtrust.ledger.artifacts import CONTRACT_NAME, CONTRACT_VERSION, federation_artifact
+from fedtrust.ledger.connection import node_errors
 from fedtrust.ledger.decoding import round_state
 from fedtrust.ledger.events import IdentityRegistered, IdentityRevoked, LedgerEvent
 from fedtrust.ledger.log_scanner import LogScanner
@@ -124,25 +125,29 @@ class Web3LedgerReader:
 
     def events(self, from_block: int = 0) -> tuple[LedgerEvent, ...]:
         """Return all confirmed events of the contract from ``from_block`` on, in chain order."""
-        events = self._scanner.events(self.block_number())
+        with node_errors("the contract's events"):
+            events = self._scanner.events(self.block_number())
         return tuple(event for event in events if event.block >= from_block)
 
     def block_number(self) -> int:
         """Return the number of the newest confirmed block."""
-        return max(0, self._web3.eth.block_number - self._confirmations)
+        with node_errors("the block number"):
+            return max(0, self._web3.eth.block_number - self._confirmations)
 
     def block_hash(self, number: int) -> bytes:
         """Return the 32-byte hash of block ``number``. Raises LedgerError if there is none."""
-        try:
-            return bytes(self._web3.eth.get_block(number)["hash"])
-        except BlockNotFound as error:
-            raise LedgerError(
-                f"there is no block {number}", expected=f"0 to {self.block_number()}", got=number
-            ) from error
+        with node_errors(f"block {number}"):
+            try:
+                return bytes(self._web3.eth.get_block(number)["hash"])
+            except BlockNotFound as error:
+                raise LedgerError(
+                    f"there is no block {number}", expected=f"0 to {self.block_number()}", got=number
+                ) from error
 
     def now(self) -> int:
         """Return the chain's present in seconds: the newest (pending included) block timestamp."""
-        latest = self._web3.eth.get_block("latest")["timestamp"]
+        with node_errors("the latest block"):
+            latest = self._web3.eth.get_block("latest")["timestamp"]
         try:
             pending = self._web3.eth.get_block("pending")["timestamp"]
         except (BlockNotFound, Web3RPCError):

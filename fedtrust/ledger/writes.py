@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from eth_utils.address import is_checksum_address
 
@@ -18,8 +17,6 @@ from fedtrust.ledger import effects
 from fedtrust.ledger.events import LedgerEvent, RewardClaimed
 from fedtrust.ledger.interface import LedgerReader
 from fedtrust.ledger.types import Address, Deadlines, PublishedKey, Role
-
-MAXIMUM_CERTIFICATE_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ from fedtrust.ledger.outbox import Intent, IntentStatus, Outbox, Scope
 from fedtrust.ledger.types import Address, Deadlines, PublishedKey, Role
 from fedtrust.ledger.web3_ledger import Web3Ledger
 from fedtrust.ledger.web3_reader import Web3LedgerReader
-from tests.ledger.worlds import CONFIG, KEYS
+from tests.ledger.test_conformance import prepare, to_finalized
+from tests.ledger.worlds import CONFIG, KEYS, PARTICIPANTS, NodeWorld
 
 ETHER = 10**18
 SEND = "eth_sendRawTransaction"
@@ -165,16 +166,32 @@ def test_crash_while_waiting_for_the_receipt(stage: Stage) -> None:
     assert (stage.nonce(), stage.funded()) == (1, [7])
 
 
-def test_crashes_of_a_claim_pay_once(stage: Stage) -> None:
-    """A step whose effect leaves no trace of who did it: the outbox alone knows."""
+def test_step_whose_outbox_is_lost_is_seen_on_chain(stage: Stage) -> None:
     key = PublishedKey(hashlib.sha256(b"key").digest(), 1, 1)
     with pytest.raises(Crash):
         stage.crashing(after=True).publish_key(key)
     stage.ledger().publish_key(key)
     assert stage.nonce() == 1
-    # without its outbox a process still sees the effect on chain
     Web3Ledger(stage.web3, stage.contract, stage.signer, Outbox(":memory:")).publish_key(key)
     assert stage.nonce() == 1
+
+
+def test_claim_that_crashed_pays_once_and_says_what(anvil: Devnet, tmp_path: Path) -> None:
+    world = NodeWorld(anvil)
+    prepare(world)
+    to_finalized(world)
+    world.advance(CONFIG.challenge_window + 1)
+    world.ledger(PARTICIPANTS[1]).settle_round(1)
+    path, signer = tmp_path / "outbox.sqlite", PARTICIPANTS[0]
+    crashing = web3_for(CrashingProvider(anvil.rpc_url, SEND, after=True))
+    owed = world.ledger(signer).claimable(Address(signer.address))
+    assert owed > 0
+    with pytest.raises(Crash):
+        Web3Ledger(crashing, world.contract, signer, Outbox(path)).claim("round 1")
+    restarted = Web3Ledger(world.web3, world.contract, signer, Outbox(path))
+    assert [restarted.claim("round 1"), restarted.claim("round 1"), restarted.claim("other")] == [owed, owed, 0]
+    claims = [event for event in restarted.events() if isinstance(event, ev.RewardClaimed)]
+    assert [event.amount for event in claims] == [owed]
 
 
 def test_stored_transaction_waits_behind_a_later_step(stage: Stage) -> None:
@@ -510,7 +527,8 @@ class FaultyEndpoint:
                 if fault.isdigit():
                     self.send_error(int(fault))
                     return
-                answer = b"<html>" if fault == "html" else faulty.forward(upstream, body)
+                strange = {"html": b"<html>", "empty": b"{}", "list": b"[]"}
+                answer = strange.get(fault) or faulty.forward(upstream, body)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -550,7 +568,7 @@ def test_transient_faults_are_retried(stage: Stage, faulty: FaultyEndpoint) -> N
     assert stage.nonce() == 3
 
 
-@pytest.mark.parametrize("fault", ["503", "401", "html", "hang up"])
+@pytest.mark.parametrize("fault", ["503", "401", "html", "empty", "list", "hang up"])
 def test_lasting_faults_end_in_an_error(faulty: FaultyEndpoint, fault: str) -> None:
     faulty.faults = [fault] * 1000
     with pytest.raises(RpcUnreachableError):
