@@ -1,0 +1,283 @@
+"""One player of all roles, who may cheat at every step; a ledger that lies; stores that lose and alter artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fedtrust.audit.auditor import audit_federation
+from fedtrust.audit.checks import AuditReport, CheckResult, Source, Verdict
+from fedtrust.crypto.ceremony import open_share
+from fedtrust.crypto.decryption_proof import prove_decryption
+from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.plaintexts import PlaintextVector
+from fedtrust.crypto.signatures import sign_update
+from fedtrust.crypto.threshold import PartialVector, combine, partial_roots
+from fedtrust.ledger.events import LedgerEvent
+from fedtrust.ledger.memory import MemoryLedger
+from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Identity, RoundState, bitmap_of
+from fedtrust.protocol.contribution import VectorLayout, encode
+from fedtrust.protocol.history import FederationHistory
+from fedtrust.protocol.payment import payout_record
+from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
+from fedtrust.protocol.selection import draw_participants
+from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, SlotLayout, TaskReference
+from fedtrust.protocol.training import TrainingParameters
+from fedtrust.protocol.update import EncryptedUpdate, prepare_update
+from fedtrust.rules.model import Model
+from fedtrust.store.artifacts import MemoryStore, RemoteStore
+from tests.nodes.harness import InProcessFederation, account, sealing_key
+
+METRICS = ("loss", "accuracy")
+
+
+class RoundPlayer:
+    """Plays one round in the name of everybody, honestly; a subclass overrides the step at which somebody cheats.
+
+    What follows a cheat is recomputed from it, so every hash and every digest fits.
+    """
+
+    def __init__(self, federation: InProcessFederation) -> None:
+        self.federation = federation
+        self.chain = federation.chain
+        self.store: MemoryStore = federation.artifacts
+        self.manifest = federation.manifest
+        self.key = federation.manifest.public_key
+        self.ledger = federation.ledger("aggregator")
+        self.number = self.ledger.last_round() + 1
+        self.names = {federation.address(name): name for name in federation.hospitals}
+        self.updates: dict[Address, EncryptedUpdate] = {}
+        self.partials: dict[Address, PartialVector] = {}
+        self.store.put(self.manifest.to_bytes())
+
+    # where a subclass may cheat
+
+    def select(self, drawn: tuple[Identity, ...], candidates: tuple[Identity, ...]) -> tuple[Identity, ...]:
+        return drawn
+
+    def change_spec(self, spec: RoundSpec) -> RoundSpec:
+        """What is put on chain and published; the rest of the round follows it."""
+        return spec
+
+    def change_update(self, who: Address, update: EncryptedUpdate) -> EncryptedUpdate:
+        return update
+
+    def change_aggregate(self, aggregate: CiphertextVector) -> CiphertextVector:
+        return aggregate
+
+    def change_partial(self, trustee: Address, partial: PartialVector) -> PartialVector:
+        """What is published, after the trustee has attested the right one."""
+        return partial
+
+    def change_plaintexts(self, plaintexts: tuple[int, ...]) -> tuple[int, ...]:
+        return plaintexts
+
+    def change_model(self, model: Model) -> Model:
+        return model
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return record
+
+    # the round
+
+    def play(self) -> None:
+        self.open()
+        self.commit()
+        self.close()
+        self.aggregate()
+        self.attest()
+        self.finalize()
+        self.settle()
+
+    def open(self) -> None:
+        history = FederationHistory(self.ledger.events())
+        current = self.ledger.current_model()
+        self.base = self.federation.initial_model if current == ZERO_HASH else Model.from_bytes(self.store.get(current))
+        self.store.put(self.base.to_bytes())
+        block = history.beacon_block(self.number)
+        beacon, newest = self.ledger.block_hash(block), self.ledger.block_number()
+        settings, now = self.federation.settings, self.ledger.now()
+        candidates = history.participants(newest)
+        count = settings.participants_per_round or len(candidates)
+        self.selected = self.select(draw_participants(beacon, self.number, candidates, count), candidates)
+        spec = RoundSpec(
+            federation=FederationId(self.ledger.chain_id, self.ledger.contract),
+            round=self.number,
+            base_model=self.base.digest,
+            algorithm=Algorithm("fedavg", 1.0, TrainingParameters(1, 64, 0.1, 0)),
+            task=TaskReference("test", bytes(32)),
+            layout=VectorLayout(self.base.parameters, METRICS, SlotLayout(16, 10, 64), 8.0, 16.0),
+            key_id=self.manifest.key_id,
+            privacy=Privacy(8.0),
+            beacon=Beacon(block, beacon, newest),
+            participants=tuple(i.account for i in self.selected),
+            quorum=settings.quorum,
+            deadlines=Deadlines(now + 100, now + 200, now + 300),
+        )
+        self.spec = self.change_spec(spec)
+        self.ledger.open_round(
+            self.number,
+            spec_hash=self.store.put(self.spec.to_bytes()),
+            base_model_hash=spec.base_model,
+            selected=bitmap_of([i.index for i in self.selected]),
+            quorum=spec.quorum,
+            ciphertexts=spec.layout.ciphertexts(self.key.bits),
+            deadlines=spec.deadlines,
+        )
+
+    def commit(self, limit: int | None = None) -> None:
+        rng = np.random.default_rng(self.number)
+        for identity in self.selected[:limit]:
+            who = identity.account
+            delta = rng.normal(0, 0.1, self.base.parameters)
+            metrics = {"loss": 0.5, "accuracy": 0.75}
+            vector = encode(
+                self.spec.layout, delta, examples=50 + identity.index, evaluation_examples=9, metrics=metrics
+            )
+            update = self.change_update(who, self.encrypt(vector, who))
+            self.updates[who] = update
+            self.federation.ledger(self.names[who]).commit_update(
+                self.number,
+                root=update.message.root,
+                ciphertexts=update.message.ciphertexts,
+                proof_hash=update.message.proof_hash,
+            )
+
+    def encrypt(self, vector: Any, who: Address, signer: str | None = None) -> EncryptedUpdate:
+        private = bytes(account(signer or self.names[who]).key)
+        federation = self.spec.federation
+        return prepare_update(
+            self.spec,
+            self.key,
+            vector,
+            who,
+            lambda message: sign_update(private, federation.chain_id, federation.contract, message),
+        )
+
+    def close(self) -> None:
+        self.ledger.close_commits(self.number)
+
+    def aggregate(self) -> None:
+        self.accepted = list(self.updates)
+        product = multiply_vectors(self.key, [update.ciphertexts for update in self.updates.values()])
+        self.product = self.change_aggregate(product)
+        bits = bitmap_of([i.index for i in self.selected if i.account in self.updates])
+        self.ledger.commit_aggregate(self.number, accepted=bits, aggregate_root=self.product.root())
+
+    def attest(self) -> None:
+        for name in self.federation.trustee_names[:3]:
+            who = self.federation.address(name)
+            index = next(t.index for t in self.manifest.trustees if t.account == who)
+            sealed = self.federation.ceremony.sealed_shares[index - 1]
+            share = open_share(self.manifest, index, sealed, sealing_key(name))
+            self.partials[who] = partial_roots(self.manifest, share, self.product)
+            self.federation.ledger(name).attest(self.number, partial_root=self.partials[who].root())
+
+    def finalize(self) -> None:
+        put = self.store.put
+        opening = combine(self.manifest, self.product, {p.index: p for p in self.partials.values()})
+        opening = replace(opening, plaintexts=self.change_plaintexts(opening.plaintexts))
+        proof = prove_decryption(self.key, self.product, opening, decryption_statement(self.spec, self.product))
+        model, decoded = apply_sum(self.spec, self.key, self.base, opening.plaintexts, len(self.accepted))
+        record = RoundResult(
+            federation=self.spec.federation,
+            round=self.number,
+            spec=self.spec.digest,
+            base_model=self.base.digest,
+            updates={who: put(update.to_bytes()) for who, update in self.updates.items()},
+            aggregate=put(self.product.to_bytes()),
+            partials={who: put(self.change_partial(who, p).to_bytes()) for who, p in self.partials.items()},
+            plaintexts=put(PlaintextVector(self.key, opening.plaintexts).to_bytes()),
+            proof=put(proof.to_bytes()),
+            model=put(self.change_model(model).to_bytes()),
+            examples=decoded.examples,
+            evaluation_examples=decoded.evaluation_examples,
+            metrics=decoded.metrics,
+        )
+        self.ledger.finalize_round(
+            self.number,
+            plaintext_hash=record.plaintexts,
+            proof_hash=record.proof,
+            model_hash=record.model,
+            result_hash=put(self.change_record(record).to_bytes()),
+        )
+
+    def settle(self) -> None:
+        self.ledger.settle_round(self.number)
+        identities = FederationHistory(self.ledger.events()).identities()
+        state = self.ledger.round(self.number)
+        self.store.put(payout_record(self.ledger.config(), state, identities).to_bytes())
+
+
+class LyingLedger:
+    """A chain's reader that changes what it passes on: states and heads by round, events, and whole answers."""
+
+    def __init__(
+        self,
+        truth: MemoryLedger,
+        *,
+        states: Mapping[int, Mapping[str, Any]] | None = None,
+        events: Callable[[LedgerEvent], LedgerEvent | None] = lambda event: event,
+        answers: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> None:
+        self._truth, self._states, self._change, self._answers = truth, states or {}, events, answers or {}
+
+    def round(self, number: int) -> RoundState:
+        return replace(self._truth.round(number), **self._states.get(number, {}))
+
+    def events(self, from_block: int = 0) -> tuple[LedgerEvent, ...]:
+        changed = (self._change(event) for event in self._truth.events(from_block))
+        return tuple(event for event in changed if event is not None)
+
+    def __getattr__(self, name: str) -> Any:
+        answer = getattr(self._truth, name)
+        change = self._answers.get(name)
+        if change is None:
+            return answer
+        return (lambda *arguments: change(answer(*arguments))) if callable(answer) else change(answer)
+
+
+def replaced(store: MemoryStore, changes: Mapping[bytes, bytes | None]) -> RemoteStore:
+    """Return ``store`` with some artifacts' bytes changed, or missing (None)."""
+
+    def fetch(digest: bytes) -> bytes | None:
+        return changes[digest] if digest in changes else store.get(digest)
+
+    return RemoteStore(fetch, "the test")
+
+
+def audit(federation: InProcessFederation) -> AuditReport:
+    return audit_federation(federation.ledger("operator"), federation.artifacts)
+
+
+def failed(report: AuditReport) -> set[tuple[int | None, str]]:
+    """Return round and id of every failed check."""
+    return {(result.round, result.check.id) for result in report.failures}
+
+
+def verdicts(report: AuditReport, round: int | None) -> dict[str, Verdict]:
+    """Return the worst verdict by check id of one round."""
+    order = (Verdict.PASSED, Verdict.NOT_CHECKED, Verdict.FAILED)
+    found: dict[str, Verdict] = {}
+    for result in report.results:
+        if result.round == round:
+            worst = max(order.index(result.verdict), order.index(found.get(result.check.id, Verdict.PASSED)))
+            found[result.check.id] = order[worst]
+    return found
+
+
+def result_of(report: AuditReport, round: int | None, check: str) -> CheckResult:
+    """Return the first result of a check that did not pass, or else its first."""
+    results = [r for r in report.results if r.round == round and r.check.id == check]
+    return next((r for r in results if r.verdict is not Verdict.PASSED), results[0])
+
+
+def artifact_of(report: AuditReport, round: int | None, check: str) -> tuple[str, bytes]:
+    """Return kind and digest of the artifact that a check read first."""
+    for reading in result_of(report, round, check).read:
+        if reading.source is Source.ARTIFACT and reading.digest is not None:
+            return reading.name, reading.digest
+    raise AssertionError(f"{check} read no artifact")

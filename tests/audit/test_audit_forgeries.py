@@ -1,0 +1,392 @@
+"""Histories in which everybody who could object was in on it: all hashes and signatures fit, one thing is a lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedtrust.audit.checks import AuditReport
+from fedtrust.crypto.encoding import keccak256
+from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.signatures import UpdateMessage, sign_update
+from fedtrust.crypto.threshold import PartialVector
+from fedtrust.ledger.memory_contract import MemoryContract
+from fedtrust.ledger.types import Address, Deadlines, Identity, PublishedKey, Role, RoundState
+from fedtrust.protocol.result import RoundResult
+from fedtrust.protocol.spec import RoundSpec
+from fedtrust.protocol.update import EncryptedUpdate
+from fedtrust.rules.model import Model
+from tests.audit.audit_fixtures import RoundPlayer, audit, failed, result_of
+from tests.nodes.harness import InProcessFederation, account
+
+
+def lie_in_round_2(cheat: type[RoundPlayer]) -> AuditReport:
+    """Return the audit of an honest round, a forged one, and an honest one on top of it."""
+    federation = InProcessFederation(participants_per_round=3)
+    for player in (RoundPlayer, cheat, RoundPlayer):
+        player(federation).play()
+    return audit(federation)
+
+
+class WrongModel(RoundPlayer):
+    """The aggregator commits and publishes a model of its own."""
+
+    def change_model(self, model: Model) -> Model:
+        return model.with_vector(model.to_vector() + 0.5)
+
+
+class UnchangedModel(RoundPlayer):
+    """The aggregator throws the updates away and keeps the model as it was."""
+
+    def change_model(self, model: Model) -> Model:
+        return self.base
+
+
+class WrongPlaintext(RoundPlayer):
+    """The aggregator opens the sum to something else; model, metrics and record follow from it."""
+
+    def change_plaintexts(self, plaintexts: tuple[int, ...]) -> tuple[int, ...]:
+        width = self.spec.layout.slots.slot_width
+        return (plaintexts[0] + (1 << 10 * width), *plaintexts[1:])
+
+
+class UpdateLeftOut(RoundPlayer):
+    """The aggregator names three updates as accepted and multiplies two; enough trustees go along."""
+
+    def change_aggregate(self, aggregate: CiphertextVector) -> CiphertextVector:
+        return multiply_vectors(self.key, [u.ciphertexts for u in list(self.updates.values())[1:]])
+
+
+class UpdateCountedTwice(RoundPlayer):
+    """The aggregator multiplies one update in twice."""
+
+    def change_aggregate(self, aggregate: CiphertextVector) -> CiphertextVector:
+        return multiply_vectors(self.key, [aggregate, next(iter(self.updates.values())).ciphertexts])
+
+
+class HandPicked(RoundPlayer):
+    """The aggregator swaps a drawn participant for another one."""
+
+    def select(self, drawn: tuple[Identity, ...], candidates: tuple[Identity, ...]) -> tuple[Identity, ...]:
+        outsider = next(c for c in candidates if c not in drawn)
+        return tuple(sorted((*drawn[1:], outsider), key=lambda i: i.index))
+
+
+class OldBeacon(RoundPlayer):
+    """The aggregator draws from the hash of a block it likes better."""
+
+    def change_spec(self, spec: RoundSpec) -> RoundSpec:
+        block = spec.beacon.block - 1
+        return replace(spec, beacon=replace(spec.beacon, block=block, hash=self.ledger.block_hash(block)))
+
+
+class OtherSpec(RoundPlayer):
+    """The published spec says something else than the chain."""
+
+    def change_spec(self, spec: RoundSpec) -> RoundSpec:
+        return replace(spec, quorum=3)
+
+
+class OtherKey(RoundPlayer):
+    """The spec names a key that the committee does not hold."""
+
+    def change_spec(self, spec: RoundSpec) -> RoundSpec:
+        return replace(spec, key_id=bytes(31) + b"\x01")
+
+
+class CopiedUpdate(RoundPlayer):
+    """A participant commits another one's ciphertexts and proof as its own: additive ciphertexts are malleable."""
+
+    def change_update(self, who: Address, update: EncryptedUpdate) -> EncryptedUpdate:
+        if not self.updates:
+            return update
+        victim = next(iter(self.updates.values()))
+        private, federation = bytes(account(self.names[who]).key), self.spec.federation
+        signature = sign_update(private, federation.chain_id, federation.contract, victim.message)
+        return replace(victim, participant=who, signature=signature)
+
+
+class MauledUpdate(RoundPlayer):
+    """A participant commits another one's ciphertexts squared, with its own honest proof about other values."""
+
+    def change_update(self, who: Address, update: EncryptedUpdate) -> EncryptedUpdate:
+        if not self.updates:
+            return update
+        victim = next(iter(self.updates.values())).ciphertexts
+        mauled = multiply_vectors(self.key, [victim, victim])
+        message = UpdateMessage(
+            round=self.number,
+            spec_hash=self.spec.digest,
+            root=mauled.root(),
+            ciphertexts=len(mauled),
+            proof_hash=keccak256(update.proof.to_bytes()),
+        )
+        private, federation = bytes(account(self.names[who]).key), self.spec.federation
+        signature = sign_update(private, federation.chain_id, federation.contract, message)
+        return replace(update, ciphertexts=mauled, message=message, signature=signature)
+
+
+class ForeignSignature(RoundPlayer):
+    """An update that its participant did not sign."""
+
+    def change_update(self, who: Address, update: EncryptedUpdate) -> EncryptedUpdate:
+        if self.updates:
+            return update
+        zeros = np.zeros(self.spec.layout.length, dtype=np.int64)
+        zeros[:2] = 1
+        return self.encrypt(zeros, who, signer="stranger")
+
+
+class SwappedUpdate(RoundPlayer):
+    """The record names one participant's artifact as another one's."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        first, second, *rest = record.updates
+        swapped = {**record.updates, first: record.updates[second], second: record.updates[first]}
+        assert len(swapped) == 2 + len(rest)
+        return replace(record, updates=swapped)
+
+
+class UnattestedPartial(RoundPlayer):
+    """A trustee's published partial is not the one it attested."""
+
+    def change_partial(self, trustee: Address, partial: PartialVector) -> PartialVector:
+        if trustee != self.federation.address("trustee-0"):
+            return partial
+        return PartialVector(self.key, partial.index, tuple(v * v % self.key.n for v in partial.values))
+
+
+class BorrowedPartial(RoundPlayer):
+    """A trustee publishes another one's share of the work."""
+
+    def change_partial(self, trustee: Address, partial: PartialVector) -> PartialVector:
+        return next(iter(self.partials.values()))
+
+
+class TooFewPartials(RoundPlayer):
+    """The record keeps a partial back: nobody could open the aggregate from what is published."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, partials=dict(list(record.partials.items())[1:]))
+
+
+class StrangersPartial(RoundPlayer):
+    """The record names a partial of a trustee that never attested."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        stranger, digest = self.federation.address("trustee-4"), next(iter(record.partials.values()))
+        return replace(record, partials={**record.partials, stranger: digest})
+
+
+class BetterMetrics(RoundPlayer):
+    """The record boasts."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, metrics={**record.metrics, "accuracy": 0.99})
+
+
+class MoreExamples(RoundPlayer):
+    """The record claims more training examples."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, examples=record.examples + 1)
+
+
+class OtherRoundsRecord(RoundPlayer):
+    """The record is of another round."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, round=record.round + 1)
+
+
+class OtherProof(RoundPlayer):
+    """The record names another proof than the chain."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, proof=record.model)
+
+
+class ConcealedUpdate(RoundPlayer):
+    """The record leaves an accepted update out."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, updates=dict(list(record.updates.items())[1:]))
+
+
+class OtherAggregate(RoundPlayer):
+    """The record names another file as the aggregate."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        other = next(iter(self.updates.values())).ciphertexts
+        return replace(record, aggregate=self.store.put(other.to_bytes()))
+
+
+FORGERIES: list[tuple[type[RoundPlayer], set[str]]] = [
+    (WrongModel, {"new-model"}),
+    (UnchangedModel, {"new-model"}),
+    (WrongPlaintext, {"decryption-proof"}),
+    (UpdateLeftOut, {"product"}),
+    (UpdateCountedTwice, {"product"}),
+    (HandPicked, {"selection"}),
+    (OldBeacon, {"selection"}),
+    (OtherSpec, {"spec"}),
+    (OtherKey, {"spec"}),
+    (CopiedUpdate, {"update"}),
+    (MauledUpdate, {"update"}),
+    (ForeignSignature, {"update"}),
+    (SwappedUpdate, {"update"}),
+    (UnattestedPartial, {"partial"}),
+    (BorrowedPartial, {"partial"}),
+    (TooFewPartials, {"result-record"}),
+    (StrangersPartial, {"result-record"}),
+    (BetterMetrics, {"metrics"}),
+    (MoreExamples, {"metrics"}),
+    (OtherRoundsRecord, {"result-record"}),
+    (OtherProof, {"result-record"}),
+    (ConcealedUpdate, {"result-record"}),
+    (OtherAggregate, {"aggregate"}),
+]
+
+
+@pytest.mark.parametrize(("cheat", "checks"), FORGERIES, ids=[cheat.__name__ for cheat, _ in FORGERIES])
+def test_forged_round(cheat: type[RoundPlayer], checks: set[str]) -> None:
+    report = lie_in_round_2(cheat)
+    # exactly the check of what was forged fails, in that round; rounds before and after it stand
+    assert failed(report) == {(2, check) for check in checks}
+    for failure in report.failures:
+        assert failure.reason
+        assert str(failure).startswith(f"round 2, {failure.check}")
+
+
+def forge_credits(change: Callable[[list[tuple[Address, int]]], list[tuple[Address, int]]]) -> AuditReport:
+    """Return the audit of one round by a contract that credits by another rule, consistently."""
+
+    class Generous(MemoryContract):
+        def _credits(self, state: RoundState) -> list[tuple[Address, int]]:
+            return change(super()._credits(state))
+
+    federation = InProcessFederation()
+    federation.chain._federation.__class__ = Generous
+    RoundPlayer(federation).play()
+    return audit(federation)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda credits: [(account, amount + 1) for account, amount in credits],
+        lambda credits: [(account, amount - 1) for account, amount in credits],
+        lambda credits: credits[1:],
+        lambda credits: [*credits, credits[-1]],
+        lambda credits: list(reversed(credits)),
+        lambda credits: [(credits[-1][0], sum(amount for _, amount in credits))],
+    ],
+    ids=["a wei more", "a wei less", "one left out", "one twice", "another order", "all to the aggregator"],
+)
+def test_other_payouts(change: Callable[[Any], Any]) -> None:
+    report = forge_credits(change)
+    assert failed(report) == {(1, "payouts")}
+
+
+def test_contract_that_ignores_the_deadline() -> None:
+    class Patient(MemoryContract):
+        @staticmethod
+        def _require_not_after(call: Any, number: int, deadline: int) -> None:
+            pass
+
+    class Late(RoundPlayer):
+        def attest(self) -> None:
+            self.chain.advance(10_000)
+            super().attest()
+
+    federation = InProcessFederation()
+    federation.chain._federation.__class__ = Patient
+    Late(federation).play()
+    assert failed(audit(federation)) == {(1, "deadlines")}
+
+
+def test_contract_that_closes_the_commit_phase_early() -> None:
+    class Hasty(MemoryContract):
+        def _close_commits(self, call: Any, number: int) -> None:
+            state = self.rounds[number - 1]
+            self.rounds[number - 1] = replace(state, selected=state.committed)
+            super()._close_commits(call, number)
+            self.rounds[number - 1] = replace(self.rounds[number - 1], selected=state.selected)
+
+    class Early(RoundPlayer):
+        def commit(self, limit: int | None = None) -> None:
+            super().commit(3)
+
+    federation = InProcessFederation()
+    contract = federation.chain._federation
+    contract.__class__ = Hasty
+    contract.functions["closeCommits"] = contract._close_commits
+    Early(federation).play()
+    assert (1, "commitments") in failed(audit(federation))
+
+
+def test_revoked_aggregator_cannot_go_on() -> None:
+    class Forgiving(MemoryContract):
+        def _require_active(self, account: Address, role: Role) -> int:
+            return 1 << self.identities[account].index
+
+    class Revoked(RoundPlayer):
+        def aggregate(self) -> None:
+            self.federation.ledger("operator").revoke_identity(self.ledger.account)
+            super().aggregate()
+
+    federation = InProcessFederation()
+    federation.chain._federation.__class__ = Forgiving
+    Revoked(federation).play()
+    assert failed(audit(federation)) == {(1, "accepted"), (1, "outcome")}
+
+
+def test_revoked_participant_and_trustee_cannot_go_on() -> None:
+    class Forgiving(MemoryContract):
+        def _require_active(self, account: Address, role: Role) -> int:
+            return 1 << self.identities[account].index
+
+    class Revoked(RoundPlayer):
+        def commit(self, limit: int | None = None) -> None:
+            for name in (self.federation.hospitals[0], "trustee-0"):
+                self.federation.ledger("operator").revoke_identity(self.federation.address(name))
+            super().commit(limit)
+
+    federation = InProcessFederation()
+    federation.chain._federation.__class__ = Forgiving
+    Revoked(federation).play()
+    assert failed(audit(federation)) == {(1, "commitments"), (1, "attestations")}
+
+
+def test_trustee_without_a_share() -> None:
+    federation = InProcessFederation()
+    federation.ledger("operator").register_identity(
+        federation.address("extra"), Role.TRUSTEE, b"certificate extra", b"\x09" * 32
+    )
+    RoundPlayer(federation).play()
+    report = audit(federation)
+    assert failed(report) == {(None, "trustees")}
+    assert federation.address("extra") in (result_of(report, None, "trustees").reason or "")
+
+
+def test_key_of_another_threshold_on_chain() -> None:
+    federation = InProcessFederation()
+    contract = federation.chain._federation
+    published = PublishedKey(federation.manifest.key_id, 2, 5)
+    contract.key = published
+    federation.chain._events[0] = replace(federation.chain._events[0], threshold=2)  # type: ignore[call-arg]
+    RoundPlayer(federation).play()
+    assert failed(audit(federation)) == {(None, "key-manifest")}
+
+
+def test_deadlines_of_the_spec_are_those_on_chain() -> None:
+    class Hurried(RoundPlayer):
+        def change_spec(self, spec: RoundSpec) -> RoundSpec:
+            limits = spec.deadlines
+            return replace(spec, deadlines=Deadlines(limits.commit, limits.aggregate, limits.finalize + 1))
+
+    assert failed(lie_in_round_2(Hurried)) == {(2, "spec")}
