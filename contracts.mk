@@ -4,7 +4,7 @@ PYTHON ?= .venv/bin/python
 # `npm ci` refuses the lock file: a registry that carries only some of the optional packages for other platforms leaves
 # them out of it. `npm install --no-save` installs by the lock file, checks its digests and does not rewrite it.
 node_modules/.installed: package.json package-lock.json scripts/node.sh
-	scripts/node.sh npm install --no-save --ignore-scripts --no-audit --no-fund
+	scripts/node.sh npm install --no-save --ignore-scripts --no-audit --no-fund --fetch-retries=2 --fetch-timeout=60000
 	@touch $@
 
 .PHONY: contracts contracts-check forge-test
