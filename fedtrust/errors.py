@@ -57,6 +57,7 @@ class FedtrustError(Exception):
         got: object | None = None,
         advice: str | None = None,
     ) -> None:
+        """Keep the message and what belongs to it."""
         super().__init__(message)
         self.message = message
         self.expected = None if expected is None else str(expected)

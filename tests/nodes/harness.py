@@ -152,9 +152,7 @@ class InProcessFederation:
         disk = self.disk(name)
         index = next(t.index for t in self.manifest.trustees if t.account == self.address(name))
         share = open_share(self.manifest, index, self.ceremony.sealed_shares[index - 1], sealing_key(name))
-        return TrusteeNode(
-            self.ledger(name), self.client(name), disk.store, disk.state, self.manifest, share, silent
-        )
+        return TrusteeNode(self.ledger(name), self.client(name), disk.store, disk.state, self.manifest, share, silent)
 
     def step(self) -> bool:
         """Let every node do one turn. Returns whether anything moved."""
