@@ -271,12 +271,12 @@ abstract contract Rounds is Identities, CommitteeKey, Rewards, EIP712 {
         emit UpdateCommitted(round, participant, root, proofHash);
     }
 
-    /// @dev Credits an equal part of `amount` to each member of `bitmap`, by index; returns the sum credited.
+    /// @dev Credits an equal part of `amount` to each member of `bitmap`, by index; returns the sum credited. The sets
+    /// of a finalised round are not empty: a quorum was accepted, a threshold has attested.
     function _creditEvenly(uint256 round, Role role, uint256 bitmap, uint256 amount)
         private
         returns (uint256 credited)
     {
-        if (bitmap == 0) return 0;
         uint256 each = amount / bitmap.count();
         if (each == 0) return 0;
         credited = each * bitmap.count();

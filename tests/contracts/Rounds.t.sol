@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Federation} from "../../contracts/Federation.sol";
 import {IFederation} from "../../contracts/interfaces/IFederation.sol";
+import {Vm} from "./Base.sol";
 import {FederationFixture} from "./FederationFixture.sol";
 
 contract RoundsTest is FederationFixture {
@@ -574,9 +575,15 @@ contract RoundsTest is FederationFixture {
     }
 
     function _abort(uint256 round, IFederation.AbortReason reason) private {
+        VM.recordLogs();
         VM.prank(STRANGER);
         federation.abortRound(round);
         IFederation.Round memory r = federation.roundOf(round);
+        Vm.Log[] memory logs = VM.getRecordedLogs();
+        assertEq(logs.length, 1, "one event");
+        assertEq(logs[0].topics[0], IFederation.RoundAborted.selector, "event");
+        assertEq(logs[0].topics[1], bytes32(round), "event round");
+        assertEq(keccak256(logs[0].data), keccak256(abi.encode(reason, r.head)), "event data");
         assertEq(uint256(r.phase), uint256(IFederation.Phase.ABORTED), "phase");
         assertEq(uint256(r.abortReason), uint256(reason), "reason");
         assertEq(federation.rewardPool(), POOL, "the reward is back in the pool");
