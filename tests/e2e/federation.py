@@ -1,0 +1,410 @@
+"""A federation of real processes: each node its own ``python -m fedtrust``, real TLS, a real Ethereum node.
+
+Nodes are started, stopped, killed, paused and continued one by one; a phase is held by pausing, or not starting, the
+nodes it waits for. Every wait polls a condition with a deadline, and says what it saw when the deadline passes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from fedtrust.cli.main import cli, run
+from fedtrust.learning.heart import HOSPITALS
+from fedtrust.learning.simulation import simulate_federation
+from fedtrust.learning.task import load_task
+from fedtrust.learning.training import initial_model
+from fedtrust.ledger.connection import connect
+from fedtrust.ledger.devnet import Devnet, free_port
+from fedtrust.ledger.types import Address, Phase, RoundState
+from fedtrust.ledger.web3_reader import Web3LedgerReader
+from fedtrust.nodes.settings import FederationSettings
+from fedtrust.store.artifacts import FolderStore
+from tests.e2e.people import TRUSTEES, People
+
+TASK = "fedtrust.learning.heart:LogisticRegression"
+PATIENCE = 90.0
+"""Seconds that a wait may take; generous, since CI has two cores. Nothing ever takes this long."""
+
+T = TypeVar("T")
+_PAUSE = threading.Event()
+
+
+def await_(what: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
+    """Return the first true value of ``condition``; fails when there is none within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+        _PAUSE.wait(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def environment(**values: str) -> dict[str, str]:
+    """Return our environment without settings of fedtrust, one arithmetic thread for each process."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("FEDTRUST_") or k == "FEDTRUST_ANVIL"}
+    return {**kept, "OMP_NUM_THREADS": "1", **values}
+
+
+def fedtrust(*arguments: object, seconds: float = 120, **values: str) -> Outcome:
+    """Run a command as a process of its own; ``values`` are added to its environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fedtrust", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment(**values),
+        timeout=seconds,
+        stdin=subprocess.DEVNULL,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def fedtrust_here(*arguments: object) -> Outcome:
+    """Run a command in this process, by the same entry point."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(cli, [str(a) for a in arguments])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+@dataclass(slots=True)
+class Node:
+    """A started node."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    stream: IO[bytes]
+    expected_to_end: bool = False
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def events(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
+        """Return what the node reported so far (over all its lives), of one kind and with these fields if given."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [
+            e
+            for e in found
+            if (event is None or e.get("event") == event) and all(e.get(k) == v for k, v in fields.items())
+        ]
+
+    def tail(self, lines: int = 12) -> str:
+        return "\n    ".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass
+class Federation:
+    """A deployed federation and its running nodes. Use :func:`federation`, which stops them all."""
+
+    folder: Path
+    devnet: Devnet
+    people: People
+    hospitals: tuple[str, ...]
+    trustees: int
+    threshold: int
+    settings: FederationSettings
+    task: str
+    initial_task: str
+    data: Mapping[str, str]
+    challenge_window: int
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.url = f"https://127.0.0.1:{free_port()}"
+        self.key = self.people.committee(self.threshold, self.trustees)
+        (self.folder / "federation.toml").write_text(self.settings.to_toml())
+        base = initial_model(load_task(self.initial_task), self.settings.seed)
+        (self.folder / "initial.safetensors").write_bytes(base.to_bytes())
+        deployed = self.operate(
+            "deploy", "--manifest", self.key / "manifest.json", "--fund", 10,
+            "--challenge-window", self.challenge_window,
+        )  # fmt: skip
+        self.contract = Address(deployed.json["contract"])
+        people = [self.people.identity(n) for n in ("aggregator", *self.trustee_names, *self.hospitals)]
+        self.operate("register", "--contract", self.contract, "--gas-money", 10, *people)
+
+    # set-up and commands
+
+    @property
+    def trustee_names(self) -> tuple[str, ...]:
+        return TRUSTEES[: self.trustees]
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        return ("aggregator", *self.trustee_names, *self.hospitals)
+
+    @property
+    def as_operator(self) -> tuple[object, ...]:
+        folder = self.people.identity("operator")
+        return ("--identity", folder, "--home", self.folder / "operator", *self.passphrase)
+
+    @property
+    def passphrase(self) -> tuple[object, ...]:
+        return ("--passphrase-file", self.people.passphrase_file)
+
+    @property
+    def chain(self) -> tuple[object, ...]:
+        return ("--rpc", self.devnet.rpc_url, "--contract", self.contract)
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "aggregator" / "artifacts"
+
+    def operate(self, command: str, *arguments: object) -> Outcome:
+        """Run an operator's command; it must succeed."""
+        outcome = fedtrust_here(command, "--rpc", self.devnet.rpc_url, *self.as_operator, "--json", *arguments)
+        assert outcome.code == 0, outcome.err
+        return outcome
+
+    def audit(self, place: object, *options: object) -> Outcome:
+        """Run the auditor as a process that knows three addresses and nothing else."""
+        return fedtrust("audit", *self.chain, "--artifacts", place, *options)
+
+    def status(self) -> Any:
+        outcome = fedtrust("status", *self.chain, "--json")
+        assert outcome.code == 0, outcome.err
+        return outcome.json
+
+    # nodes
+
+    def arguments(self, name: str) -> tuple[object, ...]:
+        """Return the command line of the node called ``name``."""
+        common = (
+            *self.chain, *self.passphrase, "--json", "--manifest", self.key / "manifest.json",
+            "--identity", self.people.identity(name), "--home", self.folder / name,
+        )  # fmt: skip
+        if name == "aggregator":
+            return (
+                "aggregator", *common, "--task", self.task, "--listen", self.url.removeprefix("https://"),
+                "--initial-model", self.folder / "initial.safetensors", "--settings", self.folder / "federation.toml",
+                "--metrics", ",".join(load_task(self.task).metrics),
+            )  # fmt: skip
+        if name in self.trustee_names:
+            share = self.key / f"share-{self.trustee_names.index(name) + 1}.sealed"
+            return ("trustee", *common, "--share", share, "--aggregator", self.url)
+        data = self.data.get(name, name)
+        return ("participant", *common, "--task", self.task, "--data", data, "--aggregator", self.url)
+
+    def start(self, *names: str, **replaced: str) -> None:
+        """Start nodes, also again. ``replaced`` gives an option another value, e.g. ``aggregator="https://..."``."""
+        for name in names:
+            words = [str(a) for a in self.arguments(name)]
+            for option, value in replaced.items():
+                words[words.index("--" + option.replace("_", "-")) + 1] = value
+            log = self.folder / f"{name}.log"
+            stream = log.open("ab")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fedtrust", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                start_new_session=True,
+            )
+            self.nodes[name] = Node(name, process, log, stream)
+
+    def start_aggregator(self) -> None:
+        """Start the aggregator and wait until it serves."""
+        lives = len(self.nodes["aggregator"].events("Serving")) if "aggregator" in self.nodes else 0
+        self.start("aggregator")
+        self.await_("the aggregator to serve", lambda: len(self.nodes["aggregator"].events("Serving")) > lives)
+
+    def start_all(self) -> None:
+        """Start every node."""
+        self.start("aggregator", *self.hospitals, *self.trustee_names)
+
+    def signal(self, number: int, *names: str) -> None:
+        for name in names:
+            self.nodes[name].process.send_signal(number)
+
+    def pause(self, *names: str) -> None:
+        self.signal(signal.SIGSTOP, *names)
+
+    def resume(self, *names: str) -> None:
+        self.signal(signal.SIGCONT, *names)
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL: nothing of the node's own code runs any more."""
+        for name in names:
+            node = self.nodes[name]
+            node.expected_to_end = True
+            node.process.kill()
+            node.process.wait(PATIENCE)
+            node.stream.close()
+
+    def stop(self, name: str) -> int:
+        """SIGTERM, as an operator stops a node; returns its exit code."""
+        node = self.nodes[name]
+        node.expected_to_end = True
+        node.process.send_signal(signal.SIGCONT)
+        node.process.terminate()
+        code = node.process.wait(PATIENCE)
+        node.stream.close()
+        return code
+
+    def stop_everything(self) -> None:
+        """Kill what still runs: each a process that we started, by its own id."""
+        for node in self.nodes.values():
+            if node.process.poll() is None:
+                node.process.kill()
+                node.process.wait(PATIENCE)
+            node.stream.close()
+
+    # looking
+
+    @cached_property
+    def reader(self) -> Web3LedgerReader:
+        return Web3LedgerReader(connect(self.devnet.rpc_url), self.contract)
+
+    @property
+    def store(self) -> FolderStore:
+        """The aggregator's artifacts, read behind its back."""
+        return FolderStore(self.artifacts)
+
+    def await_(self, what: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
+        """Wait as :func:`await_` does; fails at once, with the end of its log, if a node ends on its own."""
+
+        def watched() -> T | None:
+            for node in self.nodes.values():
+                code = None if node.expected_to_end else node.process.poll()
+                assert code is None, f"{node.name} ended with exit code {code}:\n    {node.tail()}"
+            return condition()
+
+        try:
+            return await_(what, watched, seconds)
+        except AssertionError as error:
+            tails = "".join(f"\n  {n.name}\n    {n.tail(6)}" for n in self.nodes.values())
+            raise AssertionError(f"{error}{tails}") from None
+
+    def round(self, number: int) -> RoundState | None:
+        return self.reader.round(number) if self.reader.last_round() >= number else None
+
+    def await_phase(self, number: int, *phases: Phase) -> RoundState:
+        """Wait until round ``number`` is in one of ``phases``."""
+
+        def reached() -> RoundState | None:
+            state = self.round(number)
+            return state if state is not None and state.phase in phases else None
+
+        return self.await_(f"round {number} to be {' or '.join(p.name for p in phases)}", reached)
+
+    def await_committed(self, number: int, count: int) -> None:
+        """Wait until ``count`` participants have committed in round ``number``."""
+
+        def reached() -> bool:
+            state = self.round(number)
+            return state is not None and state.committed.bit_count() >= count
+
+        self.await_(f"{count} commitments in round {number}", reached)
+
+    def await_event(self, name: str, event: str, count: int = 1, **fields: object) -> dict[str, Any]:
+        """Wait until the node called ``name`` has reported ``event`` ``count`` times; returns the last of them."""
+
+        def reached() -> dict[str, Any] | None:
+            found = self.nodes[name].events(event, **fields)
+            return found[-1] if len(found) >= count else None
+
+        return self.await_(f"{count} x {event} {fields or ''} of {name}", reached)
+
+    def await_done(self) -> None:
+        """Wait until the aggregator has finalised and settled all its rounds."""
+        self.await_event("aggregator", "Done")
+
+    def states(self) -> list[RoundState]:
+        return [self.reader.round(n) for n in range(1, self.reader.last_round() + 1)]
+
+    def models(self) -> list[bytes]:
+        """Return the model hash of every round that has a result, in order."""
+        return [s.model_hash for s in self.states() if s.phase in (Phase.FINALIZED, Phase.SETTLED)]
+
+    def simulated(self, accepted: Mapping[int, Sequence[str]] | None = None, rounds: int = 0) -> list[bytes]:
+        """Return the model hashes that plain integers give. ``accepted`` names the hospitals of unusual rounds."""
+        settings, task = self.settings, load_task(self.task)
+        labels = {name: f"participant {index}" for index, name in enumerate(self.hospitals)}
+        base = initial_model(load_task(self.initial_task), settings.seed)
+        completed = simulate_federation(
+            {labels[name]: task.load(self.data.get(name, name)) for name in self.hospitals},
+            base,
+            rounds or settings.rounds,
+            settings.training,
+            settings.layout(base.parameters, task.metrics),
+            clip_norm=settings.clip_norm,
+            server_learning_rate=settings.server_learning_rate,
+            accepted={r: [labels[n] for n in names] for r, names in (accepted or {}).items()},
+        )
+        return [each.model.digest for each in completed]
+
+
+@contextmanager
+def federation(
+    folder: Path,
+    devnet: Devnet,
+    people: People,
+    *,
+    participants: int = 2,
+    trustees: int = 3,
+    threshold: int = 2,
+    task: str = TASK,
+    initial_task: str | None = None,
+    data: Mapping[str, str] | None = None,
+    challenge_window: int = 0,
+    **settings: float,
+) -> Iterator[Federation]:
+    """Deploy a federation with heart-disease hospitals as participants; at the end, stop all its nodes.
+
+    Deadlines are far away: tests that need one to pass move the chain's clock.
+    """
+    values: dict[str, Any] = {
+        "rounds": 2, "quorum": 2, "epochs": 1, "batch_size": 32, "learning_rate": 0.5, "clip_norm": 2.0,
+        "value_range": 2.0, "trustee_grace": 1, "commit_seconds": 1000, "aggregate_seconds": 1000,
+        "finalize_seconds": 1000, **settings,
+    }  # fmt: skip
+    made = Federation(
+        folder=folder,
+        devnet=devnet,
+        people=people,
+        hospitals=HOSPITALS[:participants],
+        trustees=trustees,
+        threshold=threshold,
+        settings=FederationSettings().with_values(values, "test"),
+        task=task,
+        initial_task=initial_task or task,
+        data=data or {},
+        challenge_window=challenge_window,
+    )
+    try:
+        yield made
+    finally:
+        made.stop_everything()
