@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -156,11 +155,9 @@ class AuditReport:
     limitations: tuple[Limitation, ...]
 
     @property
-    def results(self) -> Iterator[CheckResult]:
+    def results(self) -> tuple[CheckResult, ...]:
         """All results in the order of the procedure."""
-        yield from self.federation
-        for report in self.rounds:
-            yield from report.results
+        return self.federation + tuple(result for report in self.rounds for result in report.results)
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:

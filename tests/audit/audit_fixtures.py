@@ -12,6 +12,7 @@ from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, CheckResult, Source, Verdict
 from fedtrust.crypto.ceremony import open_share
 from fedtrust.crypto.decryption_proof import prove_decryption
+from fedtrust.crypto.packing import SlotLayout
 from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.signatures import sign_update
@@ -24,7 +25,7 @@ from fedtrust.protocol.history import FederationHistory
 from fedtrust.protocol.payment import payout_record
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.protocol.selection import draw_participants
-from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, SlotLayout, TaskReference
+from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference
 from fedtrust.protocol.training import TrainingParameters
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from fedtrust.rules.model import Model

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrust.audit.checks import AuditReport
+from fedtrust.audit.checks import AuditReport, Verdict
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
 from fedtrust.crypto.signatures import UpdateMessage, sign_update
@@ -20,14 +20,15 @@ from fedtrust.protocol.result import RoundResult
 from fedtrust.protocol.spec import RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
-from tests.audit.audit_fixtures import RoundPlayer, audit, failed, result_of
+from tests.audit.audit_fixtures import RoundPlayer, audit, failed, result_of, verdicts
 from tests.nodes.harness import InProcessFederation, account
 
 
-def lie_in_round_2(cheat: type[RoundPlayer]) -> AuditReport:
-    """Return the audit of an honest round, a forged one, and an honest one on top of it."""
+def lie_in_round_2(cheat: type[RoundPlayer], *after: type[RoundPlayer]) -> AuditReport:
+    """Return the audit of an honest round and a forged one, and of rounds on top of it."""
     federation = InProcessFederation(participants_per_round=3)
-    for player in (RoundPlayer, cheat, RoundPlayer):
+    players: list[type[RoundPlayer]] = [RoundPlayer, cheat, *after]
+    for player in players:
         player(federation).play()
     return audit(federation)
 
@@ -255,11 +256,18 @@ FORGERIES: list[tuple[type[RoundPlayer], set[str]]] = [
 @pytest.mark.parametrize(("cheat", "checks"), FORGERIES, ids=[cheat.__name__ for cheat, _ in FORGERIES])
 def test_forged_round(cheat: type[RoundPlayer], checks: set[str]) -> None:
     report = lie_in_round_2(cheat)
-    # exactly the check of what was forged fails, in that round; rounds before and after it stand
+    # exactly the check of what was forged fails, in that round; the round before it stands
     assert failed(report) == {(2, check) for check in checks}
     for failure in report.failures:
         assert failure.reason
         assert str(failure).startswith(f"round 2, {failure.check}")
+
+
+@pytest.mark.parametrize("cheat", [WrongModel, HandPicked, UpdateLeftOut])
+def test_one_bad_round_does_not_stop_the_audit_of_the_next(cheat: type[RoundPlayer]) -> None:
+    report = lie_in_round_2(cheat, RoundPlayer)
+    assert {number for number, _ in failed(report)} == {2}
+    assert set(verdicts(report, 3).values()) == {Verdict.PASSED}
 
 
 def forge_credits(change: Callable[[list[tuple[Address, int]]], list[tuple[Address, int]]]) -> AuditReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,13 +16,24 @@ from tests.nodes.harness import InProcessFederation
 BEFORE_RESULT = {"opening", "order", "deadlines", "commitments", "accepted", "attestations"}
 ARTIFACTS = {"spec", "selection"}
 
-STAGES: dict[str, tuple[Callable[[RoundPlayer], None], Phase]] = {
-    "opened": (lambda p: p.open(), Phase.COMMIT),
-    "some committed": (lambda p: (p.open(), p.commit(2))[0], Phase.COMMIT),
-    "closed": (lambda p: (p.open(), p.commit(), p.close())[0], Phase.UPLOAD),
-    "aggregated": (lambda p: (p.open(), p.commit(), p.close(), p.aggregate())[0], Phase.DECRYPT),
-    "attested": (lambda p: (p.open(), p.commit(), p.close(), p.aggregate(), p.attest())[0], Phase.DECRYPT),
+STAGES: dict[str, tuple[tuple[str, ...], Phase]] = {
+    "opened": (("open",), Phase.COMMIT),
+    "some committed": (("open", "commit_two"), Phase.COMMIT),
+    "closed": (("open", "commit", "close"), Phase.UPLOAD),
+    "aggregated": (("open", "commit", "close", "aggregate"), Phase.DECRYPT),
+    "attested": (("open", "commit", "close", "aggregate", "attest"), Phase.DECRYPT),
 }
+
+
+class Stepwise(RoundPlayer):
+    """Plays up to a stage."""
+
+    def commit_two(self) -> None:
+        self.commit(2)
+
+    def play_to(self, stage: str) -> None:
+        for step in STAGES[stage][0]:
+            getattr(self, step)()
 
 
 def last(report: AuditReport) -> RoundReport:
@@ -33,8 +43,8 @@ def last(report: AuditReport) -> RoundReport:
 @pytest.mark.parametrize("stage", STAGES)
 def test_round_in_progress_is_not_failed(empty: InProcessFederation, stage: str) -> None:
     RoundPlayer(empty).play()
-    advance, phase = STAGES[stage]
-    advance(RoundPlayer(empty))
+    Stepwise(empty).play_to(stage)
+    phase = STAGES[stage][1]
     report = audit(empty)
     assert report.verified
     assert (last(report).number, last(report).phase, last(report).in_progress) == (2, phase, True)
@@ -46,11 +56,10 @@ def test_round_in_progress_is_not_failed(empty: InProcessFederation, stage: str)
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_can_be_aborted_for_its_reason(empty: InProcessFederation, stage: str) -> None:
-    advance, _ = STAGES[stage]
-    player = RoundPlayer(empty)
     if stage == "some committed":
-        player.federation.settings = replace(empty.settings, quorum=3)
-    advance(player)
+        empty.settings = replace(empty.settings, quorum=3)
+    player = Stepwise(empty)
+    player.play_to(stage)
     empty.chain.advance(10_000)
     player.ledger.abort_round(1)
     RoundPlayer(empty).play()
