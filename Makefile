@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo test test-fast test-e2e lint format bench clean
+.PHONY: help setup demo compare test test-fast test-e2e lint format bench clean
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
@@ -42,6 +42,10 @@ format: setup ## rewrite Python and Solidity in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 	scripts/node.sh npx forge fmt contracts tests/contracts
+
+compare: setup ## federated, pooled and alone over ten seeded splits, for both models
+	.venv/bin/fedtrust compare --model logistic
+	.venv/bin/fedtrust compare --model mlp
 
 bench: setup ## measure the engine beside phe, on this machine
 	$(PYTHON) benchmarks/engine.py

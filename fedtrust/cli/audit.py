@@ -13,6 +13,7 @@ from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, CheckResult, Verdict
 from fedtrust.cli import options
 from fedtrust.cli.chain import open_artifacts, open_reader
+from fedtrust.cli.output import console
 from fedtrust.errors import ExitCode
 from fedtrust.ledger.types import Address
 
@@ -43,35 +44,35 @@ def audit(
     if as_json:
         click.echo(json.dumps(report.to_json()))
     else:
-        show(report, Console(), verbose)
+        show(report, console(), verbose)
     return int(ExitCode.OK if report.verified else ExitCode.AUDIT_FAILED)
 
 
-def show(report: AuditReport, console: Console, verbose: bool) -> None:
+def show(report: AuditReport, out: Console, verbose: bool) -> None:
     """Print a verdict per round and per check, every failure in full, and what was not checked."""
-    console.print(f"Federation {report.contract} on chain {report.chain_id}, as of block {report.block}\n")
-    _show_checks(console, "federation", report.federation, verbose)
+    out.print(f"Federation {report.contract} on chain {report.chain_id}, as of block {report.block}\n")
+    _show_checks(out, "federation", report.federation, verbose)
     for round_report in report.rounds:
         title = f"round {round_report.number} ({round_report.phase.name.lower()})"
-        _show_checks(console, title, round_report.results, verbose)
+        _show_checks(out, title, round_report.results, verbose)
     for failure in report.failures:
-        console.print(f"[bold red]FAILED[/] {escape(str(failure))}", soft_wrap=True)
+        out.print(f"[bold red]FAILED[/] {escape(str(failure))}", soft_wrap=True)
         for label, text in (("expected", failure.expected), ("found", failure.found), ("what to do", failure.advice)):
             if text is not None:
-                console.print(f"  {label}: {escape(text)}", soft_wrap=True)
-    console.print("\nNot checked by any audit:" if report.limitations else "")
+                out.print(f"  {label}: {escape(text)}", soft_wrap=True)
+    out.print("\nNot checked by any audit:" if report.limitations else "")
     for limitation in report.limitations:
-        console.print(f"  - {escape(limitation.what)}: {escape(limitation.why)}", soft_wrap=True)
+        out.print(f"  - {escape(limitation.what)}: {escape(limitation.why)}", soft_wrap=True)
     verdict = "[bold green]verified[/]" if report.verified else f"[bold red]{len(report.failures)} checks failed[/]"
-    console.print(f"\n{len(report.rounds)} rounds: {verdict}")
+    out.print(f"\n{len(report.rounds)} rounds: {verdict}")
 
 
-def _show_checks(console: Console, title: str, results: tuple[CheckResult, ...], verbose: bool) -> None:
+def _show_checks(out: Console, title: str, results: tuple[CheckResult, ...], verbose: bool) -> None:
     verdict = Verdict.FAILED if any(r.verdict is Verdict.FAILED for r in results) else Verdict.PASSED
     word = "verified" if verdict is Verdict.PASSED else "FAILED"
     open_checks = sum(r.verdict is Verdict.NOT_CHECKED for r in results)
     remark = f", {open_checks} not checked" if open_checks else ""
-    console.print(f"[{_STYLES[verdict]}]{word:9}[/] {title}: {len(results)} checks{remark}")
+    out.print(f"[{_STYLES[verdict]}]{word:9}[/] {title}: {len(results)} checks{remark}")
     if verbose:
         table = Table("check", "establishes", "of", "verdict", "read", box=None, padding=(0, 1))
         for result in results:
@@ -82,7 +83,7 @@ def _show_checks(console: Console, title: str, results: tuple[CheckResult, ...],
                 f"[{_STYLES[result.verdict]}]{result.verdict.value}[/]",
                 ", ".join(r.name if r.digest is None else f"{r.name} {r.digest.hex()[:8]}" for r in result.read),
             )
-        console.print(table)
+        out.print(table)
         return
     words: dict[str, Verdict] = {}
     for result in results:
@@ -90,4 +91,4 @@ def _show_checks(console: Console, title: str, results: tuple[CheckResult, ...],
         if worst is None or result.verdict is Verdict.FAILED:
             words[str(result.check)] = result.verdict
     line = "  ".join(f"[{_STYLES[v]}]{escape(name)}[/]" for name, v in words.items())
-    console.print(f"          {line}")
+    out.print(f"          {line}")

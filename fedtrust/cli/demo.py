@@ -20,6 +20,7 @@ from fedtrust.cli.ceremony import MANIFEST_FILE, share_file
 from fedtrust.cli.chain import open_artifacts
 from fedtrust.cli.demo_progress import follow_rounds
 from fedtrust.cli.heart import HEART_TASKS, compare_heart, heart_settings, hospital_tasks
+from fedtrust.cli.output import console
 from fedtrust.cli.processes import Child, ChildFailedError, Processes
 from fedtrust.cli.tables import comparison_table, payouts_table
 from fedtrust.errors import ConfigurationError
@@ -80,23 +81,23 @@ def demo(
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"the run folder {folder} is not empty", advice="name another with --out")
     plan = DemoPlan(folder.resolve(), HEART_TASKS[model], rounds, split, bits, test_key, chain, block_time)
-    console = Console(stderr=as_json)
+    screen = console(stderr=as_json)
 
     def terminate(*_: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
-        summary = run_demo(plan, console)
+        summary = run_demo(plan, screen)
     finally:
         signal.signal(signal.SIGTERM, before)
-        console.print(f"\neverything is in {plan.folder}; all processes are stopped", soft_wrap=True)
+        screen.print(f"\neverything is in {plan.folder}; all processes are stopped", soft_wrap=True)
     if as_json:
         click.echo(json.dumps(summary))
     return int(summary["audit_exit_code"])
 
 
-def run_demo(plan: DemoPlan, console: Console) -> dict[str, Any]:
+def run_demo(plan: DemoPlan, screen: Console) -> dict[str, Any]:
     """Run the federation of ``plan`` and return a JSON-ready summary."""
     started = time.monotonic()
     folder = plan.folder
@@ -110,15 +111,15 @@ def run_demo(plan: DemoPlan, console: Console) -> dict[str, Any]:
         node = stack.enter_context(
             start_devnet(plan.chain, block_time=plan.block_time, log_path=folder / "devnet.log")  # type: ignore[arg-type]
         )
-        console.print(f"{plan.chain} devnet at {node.rpc_url}, chain {node.chain_id}")
+        screen.print(f"{plan.chain} devnet at {node.rpc_url}, chain {node.chain_id}")
         environment = {"FEDTRUST_RPC": node.rpc_url, "FEDTRUST_PASSPHRASE_FILE": str(passphrase)}
         processes = stack.enter_context(Processes(folder / "logs", environment))
         names = _make_identities(plan, passphrase.read_text().strip(), node.private_keys[0])
-        console.print(f"{len(names)} identities, each with its own account, certificate and folder")
-        contract = _set_up(plan, processes, console)
+        screen.print(f"{len(names)} identities, each with its own account, certificate and folder")
+        contract = _set_up(plan, processes, screen)
         common = ("--contract", contract, "--manifest", str(folder / "key" / MANIFEST_FILE), "--json")
         url, nodes = _start_nodes(plan, processes, common)
-        console.print(f"aggregator at {url}; {len(TRUSTEES)} trustees, {len(HOSPITALS)} participants, all running\n")
+        screen.print(f"aggregator at {url}; {len(TRUSTEES)} trustees, {len(HOSPITALS)} participants, all running\n")
         reader = Web3LedgerReader(connect(node.rpc_url), Address(contract))
         artifacts = open_artifacts(str(folder / "aggregator" / "artifacts"), reader)
 
@@ -126,17 +127,17 @@ def run_demo(plan: DemoPlan, console: Console) -> dict[str, Any]:
             for child in nodes:
                 processes.check(child)
 
-        models = follow_rounds(reader, artifacts, settings.rounds, names, console, check)
+        models = follow_rounds(reader, artifacts, settings.rounds, names, screen, check)
         final = Model.from_bytes(artifacts.get(reader.current_model()))
         (folder / "model.safetensors").write_bytes(final.to_bytes())
         comparison = _compare(plan, final)
-        console.print()
-        console.print(comparison_table(comparison))
+        screen.print()
+        screen.print(comparison_table(comparison))
         credits = {a: reader.claimable(Address(a)) for a in names if reader.claimable(Address(a))}
-        console.print(payouts_table(credits, names))
+        screen.print(payouts_table(credits, names))
         trained = time.monotonic() - started
-        console.print("\n[bold]auditor[/] (a process with the RPC, contract and artifact addresses, and nothing else)")
-        code = _audit(processes, node.rpc_url, contract, url, console)
+        screen.print("\n[bold]auditor[/] (a process with the RPC, contract and artifact addresses, and nothing else)")
+        code = _audit(processes, node.rpc_url, contract, url, screen)
     return {
         "folder": str(folder),
         "contract": contract,
@@ -168,7 +169,7 @@ def _make_identities(plan: DemoPlan, passphrase: str, operator_key: bytes) -> di
         return {future.result().account: name for name, future in made.items()}
 
 
-def _set_up(plan: DemoPlan, processes: Processes, console: Console) -> str:
+def _set_up(plan: DemoPlan, processes: Processes, screen: Console) -> str:
     """Ceremony, deployment, registration, the model to start from. Returns the contract's address."""
     folder, identities = plan.folder, plan.folder / "identities"
     key = ("--test-key", str(plan.test_key)) if plan.test_key is not None else ("--bits", str(plan.bits))
@@ -177,7 +178,7 @@ def _set_up(plan: DemoPlan, processes: Processes, console: Console) -> str:
         *("ceremony", "--json", "--threshold", str(THRESHOLD), "--out", str(folder / "key"), *key),
         *(str(identities / name) for name in TRUSTEES),
     )
-    console.print(f"key ceremony: {THRESHOLD} of {len(TRUSTEES)}, {made['bits']} bits, key {made['key_id'][:18]}")
+    screen.print(f"key ceremony: {THRESHOLD} of {len(TRUSTEES)}, {made['bits']} bits, key {made['key_id'][:18]}")
     operator = ("--identity", str(identities / "operator"), "--json")
     deployed = processes.call(
         "deploy", *("deploy", *operator, "--manifest", str(folder / "key" / MANIFEST_FILE)),
@@ -188,7 +189,7 @@ def _set_up(plan: DemoPlan, processes: Processes, console: Console) -> str:
     processes.call("register", "register", *operator, "--contract", contract, "--gas-money", "10", *people)
     task = f"{plan.kind.__module__}:{plan.kind.__name__}"
     processes.call("model", "model", "--json", "--task", task, "--out", str(folder / "initial.safetensors"))
-    console.print(f"contract {contract}, {len(people)} identities registered, 10 ether in the reward pool")
+    screen.print(f"contract {contract}, {len(people)} identities registered, 10 ether in the reward pool")
     return contract
 
 
@@ -222,10 +223,10 @@ def _compare(plan: DemoPlan, final: Model) -> Comparison:
     return replace(comparison, federated=evaluate_everywhere(hospital_tasks(plan.kind, plan.split), final))
 
 
-def _audit(processes: Processes, rpc: str, contract: str, url: str, console: Console) -> int:
+def _audit(processes: Processes, rpc: str, contract: str, url: str, screen: Console) -> int:
     child = processes.start("audit", "audit", "--rpc", rpc, "--contract", contract, "--artifacts", url)
     code = child.process.wait()
-    console.print(child.log.read_text(), markup=False, highlight=False, soft_wrap=True)
+    screen.print(child.log.read_text(), markup=False, highlight=False, soft_wrap=True)
     if code not in (0, 10):
         raise ChildFailedError("audit", code, child.log)
     return code

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import track
 
 from fedtrust.cli import options
 from fedtrust.cli.heart import HEART_TASKS, compare_heart, heart_settings
+from fedtrust.cli.output import console
 from fedtrust.cli.tables import splits_table
 from fedtrust.errors import ConfigurationError
 from fedtrust.learning.task import load_task
@@ -48,9 +48,9 @@ def compare(name: str, splits: int, rounds: int | None, as_json: bool) -> None:
     settings = heart_settings(rounds)
     numbers = range(splits)
     if not as_json:
-        numbers = track(numbers, description="splits", console=Console(stderr=True))  # type: ignore[assignment]
+        numbers = track(numbers, description="splits", console=console(stderr=True))  # type: ignore[assignment]
     comparisons = [compare_heart(HEART_TASKS[name], settings, split) for split in numbers]
     if as_json:
         click.echo(json.dumps({"model": name, "splits": [c.to_json() for c in comparisons]}))
     else:
-        Console().print(splits_table(name, comparisons))
+        console().print(splits_table(name, comparisons))

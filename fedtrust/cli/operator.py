@@ -38,7 +38,7 @@ def _say(as_json: bool, body: dict[str, Any], text: str) -> None:
 @click.option("--manifest", type=options.file, required=True, help="The key manifest to publish.")
 @click.option("--round-reward", type=float, default=0.1, show_default=True, help="Ether that a round pays in all.")
 @click.option("--fund", type=float, default=0.0, show_default=True, help="Ether to put into the reward pool.")
-@click.option("--challenge-window", type=click.IntRange(0), default=10, show_default=True, help="Seconds.")
+@click.option("--challenge-window", type=click.IntRange(0, 30 * 86_400), default=10, show_default=True, help="Seconds.")
 @click.option("--participant-share", type=click.IntRange(0, 10_000), default=7000, help="Basis points [default: 7000].")
 @click.option("--trustee-share", type=click.IntRange(0, 10_000), default=2000, help="Basis points [default: 2000].")
 @click.option("--aggregator-share", type=click.IntRange(0, 10_000), default=1000, help="Basis points [default: 1000].")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from fedtrust.cli import options
 from fedtrust.cli.chain import open_reader
+from fedtrust.cli.output import console
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.ledger.interface import LedgerReader
 from fedtrust.ledger.types import AbortReason, Address, Phase
@@ -26,20 +26,20 @@ def status(rpc: str, chain_id: int | None, confirmations: int, contract: Address
     if as_json:
         click.echo(json.dumps(body))
         return
-    console = Console()
-    console.print(f"Federation {contract} on chain {body['chain_id']}, version {body['version']}")
-    console.print(f"key {body['key']}, reward pool {int(str(body['reward_pool'])) / 10**18:.6f} ether")
+    screen = console()
+    screen.print(f"Federation {contract} on chain {body['chain_id']}, version {body['version']}")
+    screen.print(f"key {body['key']}, reward pool {int(str(body['reward_pool'])) / 10**18:.6f} ether")
     people = Table("account", "role", "index", "active", "claimable ether", title="Identities", title_justify="left")
     for i in body["identities"]:  # type: ignore[attr-defined]
         ether = f"{int(i['claimable']) / 10**18:.6f}"
         people.add_row(i["account"], i["role"], str(i["index"]), "yes" if i["active"] else "revoked", ether)
-    console.print(people)
+    screen.print(people)
     rounds = Table("round", "phase", "selected", "committed", "accepted", "attested", "model", title="Rounds")
     for r in body["rounds"]:  # type: ignore[attr-defined]
         phase = r["phase"] + (f" ({r['abort_reason']})" if r["abort_reason"] != "none" else "")
         counts = (str(r[name]) for name in ("selected", "committed", "accepted", "attested"))
         rounds.add_row(str(r["round"]), phase, *counts, r["model"][:18])
-    console.print(rounds)
+    screen.print(rounds)
 
 
 def describe(ledger: LedgerReader) -> dict[str, object]:

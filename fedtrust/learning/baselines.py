@@ -17,7 +17,7 @@ from fedtrust.learning.simulation import simulate_federation
 from fedtrust.learning.state import load_into
 from fedtrust.learning.training import initial_model, local_update
 from fedtrust.protocol.contribution import VectorLayout
-from fedtrust.protocol.training import TrainingParameters
+from fedtrust.protocol.training import TrainingParameters, participant_label
 from fedtrust.rules.model import Model
 
 
@@ -100,6 +100,8 @@ def compare(
 ) -> Comparison:
     """Train all three ways and measure. The tasks are of one class; settings are those of ``simulate_federation``.
 
+    The order of ``tasks`` is that in which the participants are registered: a real run then gives the same model.
+
     Raises ConfigurationError if the tasks are not of one class.
     """
     kinds = {type(task) for task in tasks.values()}
@@ -111,7 +113,7 @@ def compare(
         concatenate([task.held_out for task in tasks.values()]),
     )
     federated = simulate_federation(
-        tasks,
+        {participant_label(index): task for index, task in enumerate(tasks.values())},
         initial_model(kind, parameters.seed),
         rounds,
         parameters,

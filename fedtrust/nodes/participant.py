@@ -17,6 +17,7 @@ from fedtrust.protocol.contribution import clip_to_norm, encode
 from fedtrust.protocol.participant import CommitUpdate, ParticipantCommand, ParticipantMachine, PrepareUpdate
 from fedtrust.protocol.selection import verify_selection
 from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
+from fedtrust.protocol.training import participant_label
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import ArtifactStore
@@ -140,5 +141,5 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
 
 
 def training_label(registration: Identity) -> str:
-    """Return the label that seeds a participant's training: its index, so that a rerun with new accounts agrees."""
-    return f"participant {registration.index}"
+    """Return the label that seeds a participant's training."""
+    return participant_label(registration.index)

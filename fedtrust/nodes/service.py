@@ -152,7 +152,14 @@ class ServiceThread:
     def __init__(self, app: ASGIApp, sock: socket.socket, trust: ServerTrust) -> None:
         """Take the bound socket and the TLS context; nothing is served before ``__enter__``."""
         config = uvicorn.Config(
-            app, http=_PeerCertificateProtocol, log_config=None, access_log=False, lifespan="off", ws="none"
+            app,
+            http=_PeerCertificateProtocol,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            # idle clients never answer TLS's goodbye; every request may be repeated, so none is waited for long
+            timeout_graceful_shutdown=1,
         )
         config.load()
         config.ssl = trust.context

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from fedtrust.errors import SpecError
 
 
+def participant_label(index: int) -> str:
+    """Return the label that seeds the training of the participant with that index on chain.
+
+    The index and not the account, so that a rerun with new accounts gives the same models.
+    """
+    return f"participant {index}"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingParameters:
     """Hyper-parameters of one participant's local training.
