@@ -40,7 +40,10 @@ def audit(
     Exits with 0 if everything that could be checked holds, with 10 if anything failed.
     """
     ledger = open_reader(rpc, chain_id, contract, confirmations)
-    report = audit_federation(ledger, open_artifacts(place, ledger))
+    with console(stderr=True).status("reading the chain") as status:
+        report = audit_federation(
+            ledger, open_artifacts(place, ledger), lambda result: status.update(f"checked {escape(result.place)}")
+        )
     if as_json:
         click.echo(json.dumps(report.to_json()))
     else:

@@ -73,9 +73,10 @@ class ServerTrust:
 def client_context(own: identity_folder.Identity | None, aggregators: Iterable[Identity]) -> ssl.SSLContext:
     """Return a context that trusts the registered aggregators only, and presents our certificate if we have one.
 
-    The registered certificate itself is pinned, so host names prove nothing more and are not compared.
+    The registered certificate itself is pinned, so host names prove nothing more and are not compared. A reader
+    without a certificate sends nothing and verifies all it gets, so it may read from a revoked aggregator too.
     """
-    certificates = [i.certificate for i in aggregators if i.active and i.role is Role.AGGREGATOR]
+    certificates = [i.certificate for i in aggregators if i.role is Role.AGGREGATOR and (i.active or own is None)]
     if not certificates:
         raise IdentityError("no aggregator is registered on chain", advice="register one first")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
