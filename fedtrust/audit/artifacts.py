@@ -245,8 +245,8 @@ def _decryption(
     plaintexts: Established[PlaintextVector],
 ) -> Finding[None]:
     state, key = inputs.facts.state, inputs.manifest.value.public_key
-    ciphertexts, values = aggregate.value, plaintexts.value.values
     proof = DecryptionProof.from_bytes(evidence.artifact("decryption proof", state.proof_hash), key)
+    ciphertexts, values = aggregate.value, plaintexts.value.values
     verify_decryption(key, ciphertexts, values, decryption_statement(spec, ciphertexts), proof)
     return Finding.of(None, state.proof_hash)
 

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from fedtrust.audit import catalogue
 from fedtrust.audit.auditor import audit_federation
+from fedtrust.crypto.encoding import sha256
 from fedtrust.errors import LedgerError
 from fedtrust.ledger import events as ev
 from fedtrust.ledger.types import AbortReason, Address, Deadlines, Identity, Phase, PublishedKey, Role
 from fedtrust.store.artifacts import MemoryStore
-from tests.audit.audit_fixtures import LyingLedger, failed
+from tests.audit.audit_fixtures import LyingLedger, failed, replaced
 from tests.nodes.harness import InProcessFederation
 
 OTHER = b"\x07" * 32
@@ -276,3 +277,29 @@ def test_no_event_can_be_left_out_doubled_or_moved(short: InProcessFederation, d
             forged = tuple(data.draw(st.lists(st.sampled_from(truth), max_size=len(truth))))
     found = contradicted(short, forged)
     assert found or forged == truth
+
+
+PLANTED = {
+    "spec_hash": "spec",
+    "base_model_hash": "base-model",
+    "result_hash": "result-record",
+    "plaintext_hash": "plaintexts",
+    "proof_hash": "decryption-proof",
+}
+
+
+@pytest.mark.parametrize("field", PLANTED)
+@pytest.mark.parametrize("kind", ["empty", "object", "truncated", "longer"])
+def test_artifact_that_is_committed_but_is_rubbish(short: InProcessFederation, field: str, kind: str) -> None:
+    """Whoever commits a hash chooses the bytes behind it: they fail their check, and never stop the audit."""
+    genuine = short.artifacts.get(getattr(short.ledger("operator").round(2), field))
+    rubbish = {"empty": b"", "object": b"{}", "truncated": genuine[:-1], "longer": genuine + b"\x00"}[kind]
+    planted = sha256(rubbish)
+    store = replaced(short.artifacts, {planted: rubbish})
+
+    def commit(event: ev.LedgerEvent) -> ev.LedgerEvent:
+        changes: dict[str, Any] = {field: planted}
+        return replace(event, **changes) if hasattr(event, field) and getattr(event, "round", 0) == 2 else event
+
+    ledger = LyingLedger(short.ledger("operator"), states={2: {field: planted}}, events=commit)
+    assert (2, PLANTED[field]) in failed(audit_federation(ledger, store))
