@@ -18,6 +18,7 @@ from fedtrust.errors import ExitCode
 from fedtrust.ledger.types import Address
 
 _STYLES = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "yellow"}
+_MARKS = {Verdict.PASSED: "", Verdict.FAILED: " FAILED", Verdict.NOT_CHECKED: " (not checked)"}
 
 
 @click.command(epilog="Example: fedtrust audit --contract 0x... --artifacts https://127.0.0.1:8443")
@@ -57,22 +58,27 @@ def show(report: AuditReport, out: Console, verbose: bool) -> None:
     _show_checks(out, "federation", report.federation, verbose)
     for round_report in report.rounds:
         title = f"round {round_report.number} ({round_report.phase.name.lower()})"
-        _show_checks(out, title, round_report.results, verbose)
+        _show_checks(out, title, round_report.results, verbose, in_progress=round_report.in_progress)
     for failure in report.failures:
         out.print(f"[bold red]FAILED[/] {escape(str(failure))}", soft_wrap=True)
         for label, text in (("expected", failure.expected), ("found", failure.found), ("what to do", failure.advice)):
             if text is not None:
                 out.print(f"  {label}: {escape(text)}", soft_wrap=True)
-    out.print("\nNot checked by any audit:" if report.limitations else "")
+    out.print("\nNot established by this audit:")
     for limitation in report.limitations:
         out.print(f"  - {escape(limitation.what)}: {escape(limitation.why)}", soft_wrap=True)
     verdict = "[bold green]verified[/]" if report.verified else f"[bold red]{len(report.failures)} checks failed[/]"
-    out.print(f"\n{len(report.rounds)} rounds: {verdict}")
+    running = sum(r.in_progress for r in report.rounds)
+    remark = f" ({running} still in progress)" if running else ""
+    out.print(f"\n{len(report.rounds)} rounds{remark}: {verdict}")
 
 
-def _show_checks(out: Console, title: str, results: tuple[CheckResult, ...], verbose: bool) -> None:
-    verdict = Verdict.FAILED if any(r.verdict is Verdict.FAILED for r in results) else Verdict.PASSED
-    word = "verified" if verdict is Verdict.PASSED else "FAILED"
+def _show_checks(
+    out: Console, title: str, results: tuple[CheckResult, ...], verbose: bool, *, in_progress: bool = False
+) -> None:
+    verdict, word = (Verdict.NOT_CHECKED, "running") if in_progress else (Verdict.PASSED, "verified")
+    if any(r.verdict is Verdict.FAILED for r in results):
+        verdict, word = Verdict.FAILED, "FAILED"
     open_checks = sum(r.verdict is Verdict.NOT_CHECKED for r in results)
     remark = f", {open_checks} not checked" if open_checks else ""
     out.print(f"[{_STYLES[verdict]}]{word:9}[/] {title}: {len(results)} checks{remark}")
@@ -93,5 +99,5 @@ def _show_checks(out: Console, title: str, results: tuple[CheckResult, ...], ver
         worst = words.get(str(result.check))
         if worst is None or result.verdict is Verdict.FAILED:
             words[str(result.check)] = result.verdict
-    line = "  ".join(f"[{_STYLES[v]}]{escape(name)}[/]" for name, v in words.items())
+    line = "  ".join(f"[{_STYLES[v]}]{escape(name)}{_MARKS[v]}[/]" for name, v in words.items())
     out.print(f"          {line}")

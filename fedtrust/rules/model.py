@@ -155,7 +155,12 @@ class Model:
             dtype = _SAFETENSORS_DTYPES.get(entry["dtype"], entry["dtype"])
             schema = TensorSchema(name, dtype, tuple(entry["shape"]))
             flat = np.frombuffer(entry["data"], dtype=DTYPES[dtype].newbyteorder("<"))
-            tensors[name] = flat.reshape(schema.shape)
+            try:
+                tensors[name] = flat.reshape(schema.shape)
+            except ValueError as error:  # a format that allows shapes no array can have
+                raise ModelError(
+                    f"tensor {name!r} has a shape that no array can have", got=list(schema.shape)
+                ) from error
         model = cls(tensors)
         if model.to_bytes() != data:
             raise ModelError(

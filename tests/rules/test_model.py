@@ -240,3 +240,12 @@ def test_a_malformed_schema_is_refused(value: object) -> None:
 
 def test_repr_shows_no_parameters() -> None:
     assert "1.5" not in repr(Model({"w": np.full(3, 1.5)}))
+
+
+@pytest.mark.parametrize("shape", [[1] * 65, [0, 2**62, 2**62]], ids=["65 dimensions", "overflowing zero size"])
+def test_a_shape_that_no_array_can_have_is_refused(shape: list[int]) -> None:
+    size = 0 if 0 in shape else 4
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}, separators=(",", ":"))
+    padded = header.encode() + b" " * (-len(header) % 8)
+    with pytest.raises(ModelError):
+        Model.from_bytes(len(padded).to_bytes(8, "little") + padded + bytes(size))
