@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import re
 from typing import Any, NoReturn
 
 import rfc8785
@@ -18,6 +19,10 @@ HASH_BYTES = 32
 _INTEGER_LIMIT = 1 << 53
 _LONGEST_INTEGER = len(str(-_INTEGER_LIMIT))
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
+
+MAXIMUM_NESTING = 32
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -50,6 +55,8 @@ def parse_canonical_json(data: bytes, what: str) -> Any:
         exact = len(text) <= _LONGEST_INTEGER and abs(int(text)) < _INTEGER_LIMIT
         return int(text) if exact else float(text)
 
+    if _nesting(data) > MAXIMUM_NESTING:  # the parser recurses in C: its stack is not ours to overflow
+        raise EncodingError(f"{what} is nested too deeply", expected=f"at most {MAXIMUM_NESTING} levels")
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=refuse, parse_int=integer)
     except (ValueError, RecursionError) as error:
@@ -67,6 +74,15 @@ def parse_canonical_json(data: bytes, what: str) -> Any:
             advice="do not edit or re-format this file; its hash is what others agreed on",
         )
     return value
+
+
+def _nesting(data: bytes) -> int:
+    """Return how deeply arrays and objects are nested in JSON text; brackets in strings do not count."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def sha256(data: bytes) -> bytes:

@@ -70,6 +70,7 @@ def test_canonical_json_is_rfc_8785() -> None:
         b'\xef\xbb\xbf{"a":1}',
         b'{"a":"\xff"}',
         b"[" * 100_000,
+        b"[" * 33 + b"]" * 33,
         b"1" * 5000,
     ],
 )
@@ -129,3 +130,10 @@ def test_fixed_width_round_trips(value: int, width: int) -> None:
 def test_fixed_width_refuses_what_does_not_fit(value: int) -> None:
     with pytest.raises(EncodingError):
         int_to_fixed(value, 1)
+
+
+def test_nesting_is_bounded_and_brackets_in_strings_do_not_count() -> None:
+    deep = b"[" * 32 + b"]" * 32
+    assert canonical_json(parse_canonical_json(deep, "deep")) == deep
+    text = canonical_json({"a": "[{" * 100 + '\\"' + "[" * 100})
+    assert canonical_json(parse_canonical_json(text, "text")) == text
