@@ -49,7 +49,13 @@ CLOCK_AND_PROCESSES = {
 }
 INPUT_AND_OUTPUT = NETWORK | DISK | CLOCK_AND_PROCESSES
 NEVER = {"cloudpickle", "dill", "joblib", "marshal", "phe", "pickle", "random", "shelve", "yaml"}
-TRAINERS = {"fedtrust.nodes.participant", "fedtrust.cli.demo", "fedtrust.cli.heart", "fedtrust.cli.learning"}
+TRAINERS = {
+    "fedtrust.nodes.participant",
+    "fedtrust.cli.demo",
+    "fedtrust.cli.heart",
+    "fedtrust.cli.learning",
+    "fedtrust.cli.participant",
+}
 """What only those import who have torch; everything else outside learning must load without it."""
 
 
