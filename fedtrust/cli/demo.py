@@ -36,6 +36,7 @@ from fedtrust.rules.model import Model
 TRUSTEES = tuple(f"trustee-{i}" for i in range(1, 6))
 THRESHOLD = 3
 START_SECONDS = 60.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,25 @@ def demo(
     screen = console(stderr=as_json)
 
     def terminate(*_: object) -> None:
+        _ignore_signals()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {number: signal.signal(number, terminate) for number in _SIGNALS}
     try:
         summary = run_demo(plan, screen)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         screen.print(f"\neverything is in {plan.folder}; all processes are stopped", soft_wrap=True)
     if as_json:
         click.echo(json.dumps(summary))
     return int(summary["audit_exit_code"])
+
+
+def _ignore_signals() -> None:
+    """An impatient second Ctrl-C must not stop us from stopping what we started; that takes seconds at most."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def run_demo(plan: DemoPlan, screen: Console) -> dict[str, Any]:
@@ -114,6 +123,7 @@ def run_demo(plan: DemoPlan, screen: Console) -> dict[str, Any]:
         screen.print(f"{plan.chain} devnet at {node.rpc_url}, chain {node.chain_id}")
         environment = {"FEDTRUST_RPC": node.rpc_url, "FEDTRUST_PASSPHRASE_FILE": str(passphrase)}
         processes = stack.enter_context(Processes(folder / "logs", environment))
+        stack.callback(_ignore_signals)  # the first thing on the way out, whatever the reason
         names = _make_identities(plan, passphrase.read_text().strip(), node.private_keys[0])
         screen.print(f"{len(names)} identities, each with its own account, certificate and folder")
         contract = _set_up(plan, processes, screen)
