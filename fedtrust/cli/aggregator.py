@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from fedtrust.cli import options
-from fedtrust.cli.chain import open_ledger
+from fedtrust.cli.node import node_options, open_node
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.encoding import to_hex
-from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import ConfigurationError
 from fedtrust.learning.source import find_task_source
-from fedtrust.ledger.types import Address
 from fedtrust.nodes.aggregator import AggregatorInputs, AggregatorNode
-from fedtrust.nodes.identity import open_identity
 from fedtrust.nodes.loop import POLL_SECONDS
 from fedtrust.nodes.report import LineReporter
 from fedtrust.nodes.service import ServiceThread, build_app, listen
 from fedtrust.nodes.settings import FederationSettings
-from fedtrust.nodes.tls import ServerTrust, verify_registration
+from fedtrust.nodes.tls import ServerTrust
 from fedtrust.protocol.spec import FederationId, TaskReference
 from fedtrust.rules.model import Model
-from fedtrust.store.artifacts import FolderStore
-from fedtrust.store.state import NodeState
 
 
 @click.command(
@@ -34,11 +30,7 @@ from fedtrust.store.state import NodeState
     "--manifest key/manifest.json --task fedtrust.learning.heart:LogisticRegression "
     "--initial-model initial.safetensors --rounds 10"
 )
-@options.chain
-@options.contract
-@click.option("--identity", "identity_folder", type=options.folder, required=True, help="Our identity folder.")
-@click.option("--home", type=options.folder, required=True, help="Folder for artifacts and state; survives restarts.")
-@click.option("--manifest", type=options.file, required=True, help="The key manifest of the ceremony.")
+@node_options
 @click.option("--task", required=True, help="The task, as package.module:Class or path/to/file.py:Class.")
 @click.option("--metrics", default="loss,accuracy", show_default=True, help="The task's metrics, comma-separated.")
 @click.option("--initial-model", type=options.file, help="safetensors file that round 1 starts from.")
@@ -46,16 +38,7 @@ from fedtrust.store.state import NodeState
 @click.option("--rounds", type=click.IntRange(1), help="How many rounds to finalise (overrides the settings file).")
 @click.option("--listen", "listen_on", default="127.0.0.1:8443", show_default=True, help="Address to serve on.")
 @click.option("--exit-when-done", is_flag=True, help="Exit after the last round instead of serving artifacts on.")
-@options.passphrase
-@options.as_json
 def aggregator(
-    rpc: str,
-    chain_id: int | None,
-    confirmations: int,
-    contract: Address,
-    identity_folder: Path,
-    home: Path,
-    manifest: Path,
     task: str,
     metrics: str,
     initial_model: Path | None,
@@ -63,8 +46,8 @@ def aggregator(
     rounds: int | None,
     listen_on: str,
     exit_when_done: bool,
-    passphrase_file: Path | None,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Open rounds, collect encrypted updates, add them, publish the results.
 
@@ -72,30 +55,29 @@ def aggregator(
     the round up from the chain and its home folder.
     """
     report = LineReporter("aggregator", as_json=as_json)
-    settings = FederationSettings() if settings_file is None else FederationSettings.read(settings_file)
+    federation_settings = FederationSettings() if settings_file is None else FederationSettings.read(settings_file)
     if rounds is not None:
-        settings = replace(settings, rounds=rounds)
-    identity = open_identity(identity_folder, options.read_passphrase(passphrase_file))
-    ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home)
-    verify_registration(identity.public, ledger.identity(identity.account))
+        federation_settings = replace(federation_settings, rounds=rounds)
+    opened = open_node(**settings)
+    ledger = opened.ledger
     source = find_task_source(task)
     inputs = AggregatorInputs(
-        manifest=KeyManifest.from_bytes(options.read_file(manifest, "the key manifest")),
+        manifest=opened.manifest,
         task=TaskReference(source.class_name, source.digest),
         metrics=tuple(m.strip() for m in metrics.split(",")) if metrics else (),
         initial_model=None
         if initial_model is None
         else Model.from_bytes(options.read_file(initial_model, "the initial model")),
-        settings=settings,
+        settings=federation_settings,
     )
-    store = FolderStore(home / "artifacts")
-    node = AggregatorNode(ledger, store, NodeState(home / "state.sqlite"), inputs, report)
-    trust = ServerTrust(identity)
+    store = opened.store()
+    node = AggregatorNode(ledger, store, opened.state(), inputs, report)
+    trust = ServerTrust(opened.identity)
     trust.follow(ledger.identities())
     sock = listen(*_host_and_port(listen_on))
     federation = FederationId(ledger.chain_id, ledger.contract)
     with stopped_by_signals() as stop, ServiceThread(build_app(node, store, trust, federation), sock, trust) as service:
-        report("Serving", url=service.url, account=identity.account, artifacts=str(store.root))
+        report("Serving", url=service.url, account=opened.identity.account, artifacts=str(store.root))
         while not stop.is_set() and not node.machine.done:
             if not node.step():
                 stop.wait(POLL_SECONDS)

@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 import traceback
+import warnings
 
 import click
 
@@ -100,4 +101,5 @@ def _show(error: FedtrustError, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.exit(run(cli))

@@ -5,27 +5,21 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from fedtrust.cli import options
-from fedtrust.cli.chain import open_ledger
 from fedtrust.cli.main import run
+from fedtrust.cli.node import node_options, open_node
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.encoding import sha256
-from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import ConfigurationError, FedtrustError, KeyFileError
 from fedtrust.learning.source import find_task_source
 from fedtrust.learning.task import Task, load_task
-from fedtrust.ledger.types import Address, Role
-from fedtrust.nodes.client import HttpsClient
-from fedtrust.nodes.identity import open_identity
 from fedtrust.nodes.loop import POLL_SECONDS
 from fedtrust.nodes.participant import ParticipantNode
 from fedtrust.nodes.report import LineReporter
-from fedtrust.nodes.tls import client_context, verify_registration
-from fedtrust.store.artifacts import FolderStore
-from fedtrust.store.state import NodeState
 
 _EXAMPLE = (
     "Example: fedtrust participant --contract 0x... --identity clinic --home run/clinic --manifest key/manifest.json "
@@ -33,27 +27,21 @@ _EXAMPLE = (
 )
 
 _common = options.options(
-    options.chain,
-    options.contract,
-    click.option("--identity", "identity_folder", type=options.folder, required=True, help="Our identity folder."),
-    click.option("--home", type=options.folder, required=True, help="Folder for node state; kept over restarts."),
-    click.option("--manifest", type=options.file, required=True, help="The key manifest of the ceremony."),
+    node_options,
     click.option("--data", required=True, help="Our data, in the form that the task's load() understands."),
     click.option("--aggregator", "url", required=True, help="The aggregator's https:// address."),
-    options.passphrase,
-    options.as_json,
 )
 
 
 @click.command(epilog=_EXAMPLE)
 @click.option("--task", required=True, help="The task, as package.module:Class or path/to/file.py:Class.")
 @_common
-def participant(task: str, **settings: object) -> int:
+def participant(task: str, **settings: Any) -> int:
     """Train on our own data each round we are selected for; send nothing but encrypted, signed updates.
 
     Exits with the code of the last refusal if any round was sat out because something was wrong with it.
     """
-    return _run_node(load_task(task), find_task_source(task).digest, **settings)  # type: ignore[arg-type]
+    return _run_node(load_task(task), find_task_source(task).digest, **settings)
 
 
 def run_participant(task: type[Task]) -> None:
@@ -65,8 +53,8 @@ def run_participant(task: type[Task]) -> None:
 
     @click.command(help=task.__doc__)
     @_common
-    def script(**settings: object) -> int:
-        return _run_node(task, digest, **settings)  # type: ignore[arg-type]
+    def script(**settings: Any) -> int:
+        return _run_node(task, digest, **settings)
 
     sys.exit(run(script, name=Path(source).name))
 
@@ -84,44 +72,22 @@ def _load(task: type[Task], data: str) -> Task:
         ) from error
 
 
-def _run_node(
-    task: type[Task],
-    task_code: bytes,
-    *,
-    rpc: str,
-    chain_id: int | None,
-    confirmations: int,
-    contract: Address,
-    identity_folder: Path,
-    home: Path,
-    manifest: Path,
-    data: str,
-    url: str,
-    passphrase_file: Path | None,
-    as_json: bool,
-) -> int:
-    report = LineReporter(f"participant {identity_folder.name}", as_json=as_json)
-    identity = open_identity(identity_folder, options.read_passphrase(passphrase_file))
-    ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home)
-    registration = verify_registration(identity.public, ledger.identity(identity.account))
-    key = KeyManifest.from_bytes(options.read_file(manifest, "the key manifest"))
-    published = ledger.key()
-    if published is None or published.key_id != key.key_id:
-        raise KeyFileError(f"{manifest} is not the key manifest published on chain")
-    client = HttpsClient(url, client_context(identity, ledger.identities(Role.AGGREGATOR)))
-    node = ParticipantNode(
-        ledger,
-        client,
-        FolderStore(home / "artifacts"),
-        NodeState(home / "state.sqlite"),
-        key,
+def _run_node(task: type[Task], task_code: bytes, *, data: str, url: str, as_json: bool, **settings: Any) -> int:
+    node = open_node(**settings)
+    report = LineReporter(f"participant {node.identity.folder.name}", as_json=as_json)
+    participant_node = ParticipantNode(
+        node.ledger,
+        node.client(url),
+        node.store(),
+        node.state(),
+        node.manifest,
         _load(task, data),
         task_code,
-        identity.private_key,
-        registration,
+        node.identity.private_key,
+        node.registration,
         report,
     )
     with stopped_by_signals() as stop:
-        report("Started", account=identity.account, data=data)
-        node.run(stop, POLL_SECONDS)
-    return 0 if node.refusal is None else int(node.refusal.exit_code)
+        report("Started", account=node.identity.account, data=data)
+        participant_node.run(stop, POLL_SECONDS)
+    return 0 if participant_node.refusal is None else int(participant_node.refusal.exit_code)

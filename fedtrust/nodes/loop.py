@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import Generic, Protocol, TypeVar
 
+from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import (
     ArtifactError,
     CiphertextError,
@@ -23,10 +24,14 @@ from fedtrust.errors import (
 )
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.interface import Ledger
+from fedtrust.ledger.types import RoundState
 from fedtrust.nodes.client import TryLaterError
 from fedtrust.nodes.follower import ChainFollower
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.machine import StepDone, StepRefused
+from fedtrust.protocol.selection import verify_selection
+from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
+from fedtrust.store.artifacts import ArtifactReader
 
 POLL_SECONDS = 0.2
 """How long a node that has nothing to do waits before it looks at the chain again."""
@@ -111,6 +116,14 @@ class NodeLoop(ABC, Generic[Command]):
         else:
             self._sent = command
         return True
+
+    def verified_spec(self, state: RoundState, manifest: KeyManifest, artifacts: ArtifactReader) -> RoundSpec:
+        """Fetch the spec of a round and check it against the chain. Raises ArtifactError, EncodingError, SpecError."""
+        spec = RoundSpec.from_bytes(artifacts.get(state.spec_hash))
+        federation = FederationId(self.ledger.chain_id, self.ledger.contract)
+        verify_spec(spec, state, federation, key_id=manifest.key_id, key_bits=manifest.public_key.bits)
+        verify_selection(spec, self.follower.history, self.ledger.block_hash(spec.beacon.block))
+        return spec
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:
         """Step until ``stop`` is set."""

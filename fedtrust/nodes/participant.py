@@ -15,8 +15,7 @@ from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.contribution import clip_to_norm, encode
 from fedtrust.protocol.participant import CommitUpdate, ParticipantCommand, ParticipantMachine, PrepareUpdate
-from fedtrust.protocol.selection import verify_selection
-from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
+from fedtrust.protocol.spec import RoundSpec
 from fedtrust.protocol.training import participant_label
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from fedtrust.rules.model import Model
@@ -78,10 +77,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
                 f"round {command.round}: the commit phase is over", expected=Phase.COMMIT.name, got=state.phase.name
             )
         key = self._manifest.public_key
-        spec = RoundSpec.from_bytes(self._client.artifacts.get(command.spec_hash))
-        federation = FederationId(self.ledger.chain_id, self.ledger.contract)
-        verify_spec(spec, state, federation, key_id=self._manifest.key_id, key_bits=key.bits)
-        verify_selection(spec, self.follower.history, self.ledger.block_hash(spec.beacon.block))
+        spec = self.verified_spec(state, self._manifest, self._client.artifacts)
         self._verify_task(spec)
         base = self._base_model(spec)
         self.report("Training", round=spec.round)
@@ -95,7 +91,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         )
 
         def sign(message: UpdateMessage) -> bytes:
-            return sign_update(self._private_key, federation.chain_id, federation.contract, message)
+            return sign_update(self._private_key, self.ledger.chain_id, self.ledger.contract, message)
 
         prepared = prepare_update(spec, key, vector, self._registration.account, sign)
         self._state.put(PREPARED, spec.round, "", self._store.put(prepared.to_bytes()))

@@ -12,8 +12,6 @@ from fedtrust.nodes.client import AggregatorClient
 from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.release import accepted_accounts, agree, release_partial
-from fedtrust.protocol.selection import verify_selection
-from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
 from fedtrust.protocol.trustee import Attest, Decrypt, TrusteeCommand, TrusteeMachine
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.store.artifacts import ArtifactStore
@@ -63,11 +61,8 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
                 f"round {round}: nothing to decrypt now", expected=Phase.DECRYPT.name, got=state.phase.name
             )
         key, artifacts = self._manifest.public_key, self._client.artifacts
-        spec = RoundSpec.from_bytes(artifacts.get(state.spec_hash))
-        federation = FederationId(self.ledger.chain_id, self.ledger.contract)
-        verify_spec(spec, state, federation, key_id=self._manifest.key_id, key_bits=key.bits)
+        spec = self.verified_spec(state, self._manifest, artifacts)
         history = self.follower.history
-        verify_selection(spec, history, self.ledger.block_hash(spec.beacon.block))
         participants = history.participants()
         digests = self._client.uploads(round)
         count = spec.layout.ciphertexts(key.bits)

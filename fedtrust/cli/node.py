@@ -1,0 +1,83 @@
+"""What the aggregator, a trustee and a participant need alike before they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from fedtrust.cli import options
+from fedtrust.cli.chain import open_ledger
+from fedtrust.crypto.encoding import to_hex
+from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.errors import KeyFileError
+from fedtrust.ledger.types import Address, Identity, Role
+from fedtrust.ledger.web3_ledger import Web3Ledger
+from fedtrust.nodes.client import HttpsClient
+from fedtrust.nodes.identity import Identity as OwnIdentity
+from fedtrust.nodes.identity import open_identity
+from fedtrust.nodes.tls import client_context, verify_registration
+from fedtrust.store.artifacts import FolderStore
+from fedtrust.store.state import NodeState
+
+node_options = options.options(
+    options.chain,
+    options.contract,
+    click.option("--identity", "identity_folder", type=options.folder, required=True, help="Our identity folder."),
+    click.option("--home", type=options.folder, required=True, help="Our artifacts and state; survives restarts."),
+    click.option("--manifest", type=options.file, required=True, help="The key manifest of the ceremony."),
+    options.passphrase,
+    options.as_json,
+)
+"""The options that :func:`open_node` takes, and --json."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNode:
+    """An identity whose registration was checked, its ledger, the committee's verified key, and its disk."""
+
+    identity: OwnIdentity
+    registration: Identity
+    ledger: Web3Ledger
+    manifest: KeyManifest
+    home: Path
+
+    def store(self) -> FolderStore:
+        """Return this node's artifacts."""
+        return FolderStore(self.home / "artifacts")
+
+    def state(self) -> NodeState:
+        """Return this node's memory."""
+        return NodeState(self.home / "state.sqlite")
+
+    def client(self, url: str) -> HttpsClient:
+        """Return the aggregator at ``url``; its certificate must be a registered one."""
+        return HttpsClient(url, client_context(self.identity, self.ledger.identities(Role.AGGREGATOR)))
+
+
+def open_node(
+    *,
+    rpc: str,
+    chain_id: int | None,
+    confirmations: int,
+    contract: Address,
+    identity_folder: Path,
+    home: Path,
+    manifest: Path,
+    passphrase_file: Path | None,
+) -> OpenedNode:
+    """Open all of it. Raises the typed error of whatever is missing, wrong or not registered."""
+    identity = open_identity(identity_folder, options.read_passphrase(passphrase_file))
+    ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home)
+    registration = verify_registration(identity.public, ledger.identity(identity.account))
+    key = KeyManifest.from_bytes(options.read_file(manifest, "the key manifest"))
+    published = ledger.key()
+    if published is None or published.key_id != key.key_id:
+        raise KeyFileError(
+            f"{manifest} is not the key manifest published on chain",
+            expected=to_hex(published.key_id) if published else "a published key",
+            got=to_hex(key.key_id),
+            advice="use the manifest that the operator published",
+        )
+    return OpenedNode(identity, registration, ledger, key, home)
