@@ -19,6 +19,7 @@ from fedtrust.crypto.packing import SlotLayout, dequantise, quantise
 from fedtrust.errors import SpecError, UpdateError
 
 HEADER_WEIGHTS = 2
+_LARGEST_TO_SQUARE = 2.0**400
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,14 @@ def clip_to_norm(delta: NDArray[np.float64], norm: float) -> NDArray[np.float64]
             got=delta[index],
             advice="lower the learning rate or look for empty batches; nothing was sent",
         )
-    length = math.sqrt(math.fsum((delta * delta).tolist()))
-    if length <= norm:
+    # squares beyond 2^1023 overflow: bring a diverged update into range first, by a power of two, which is exact
+    largest = float(np.abs(delta).max(initial=0.0))
+    scale = 2.0 ** (math.frexp(largest)[1] - 1) if largest > _LARGEST_TO_SQUARE else 1.0
+    scaled = delta / scale
+    length = math.sqrt(math.fsum((scaled * scaled).tolist()))
+    if length * scale <= norm:
         return delta
-    return np.clip(delta * (norm / length), -norm, norm)
+    return np.clip(scaled * (norm / length), -norm, norm)
 
 
 def encode(
