@@ -15,6 +15,7 @@ from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.errors import ConfigurationError
 from fedtrust.learning.source import find_task_source
+from fedtrust.ledger.types import Role
 from fedtrust.nodes.aggregator import AggregatorInputs, AggregatorNode
 from fedtrust.nodes.loop import POLL_SECONDS
 from fedtrust.nodes.report import LineReporter
@@ -58,7 +59,7 @@ def aggregator(
     federation_settings = FederationSettings() if settings_file is None else FederationSettings.read(settings_file)
     if rounds is not None:
         federation_settings = replace(federation_settings, rounds=rounds)
-    opened = open_node(**settings)
+    opened = open_node(Role.AGGREGATOR, **settings)
     ledger = opened.ledger
     source = find_task_source(task)
     inputs = AggregatorInputs(

@@ -32,9 +32,14 @@ def open_ledger(
 
 
 def open_artifacts(place: str, ledger: LedgerReader) -> ArtifactReader:
-    """Return the artifacts at an https:// address (its certificate pinned to the chain) or in a folder."""
+    """Return the artifacts at an https:// address (its certificate pinned to the chain) or in a folder.
+
+    Raises PeerUnreachableError or CertificateMismatchError at once: that says nothing about the artifacts.
+    """
     if place.startswith("https://"):
-        return HttpsClient(place, client_context(None, ledger.identities(Role.AGGREGATOR))).artifacts
+        client = HttpsClient(place, client_context(None, ledger.identities(Role.AGGREGATOR)))
+        client.reach()
+        return client.artifacts
     if "://" in place:
         raise ConfigurationError("--artifacts is neither an https:// address nor a folder", got=place)
     if not Path(place).is_dir():

@@ -30,7 +30,7 @@ def identity(role: str, out: Path, private_key: Path | None, passphrase_file: Pa
     key = None
     if private_key is not None:
         try:
-            key = from_hex(options.read_file(private_key, "the private key").decode().strip(), 32, str(private_key))
+            key = from_hex(options.read_key_file(private_key, "the private key").decode().strip(), 32, str(private_key))
         except (EncodingError, UnicodeDecodeError):
             raise KeyFileError(f"{private_key} is not a private key", expected="0x and 64 hex digits") from None
     public = create_identity(out, ROLES[role], options.read_passphrase(passphrase_file, confirm=True), private_key=key)

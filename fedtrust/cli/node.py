@@ -11,7 +11,7 @@ from fedtrust.cli import options
 from fedtrust.cli.chain import open_ledger
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.errors import KeyFileError
+from fedtrust.errors import IdentityError, KeyFileError
 from fedtrust.ledger.types import Address, Identity, Role
 from fedtrust.ledger.web3_ledger import Web3Ledger
 from fedtrust.nodes.client import HttpsClient
@@ -57,6 +57,7 @@ class OpenedNode:
 
 
 def open_node(
+    role: Role,
     *,
     rpc: str,
     chain_id: int | None,
@@ -67,11 +68,18 @@ def open_node(
     manifest: Path,
     passphrase_file: Path | None,
 ) -> OpenedNode:
-    """Open all of it. Raises the typed error of whatever is missing, wrong or not registered."""
+    """Open all of it for a node of ``role``. Raises the typed error of whatever is missing, wrong or not registered."""
     identity = open_identity(identity_folder, options.read_passphrase(passphrase_file))
+    if identity.public.role is not role:
+        raise IdentityError(
+            f"{identity_folder} is an identity of another role",
+            expected=role.name.lower(),
+            got=identity.public.role.name.lower(),
+            advice="name the folder that was made and registered for this role",
+        )
     ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home)
     registration = verify_registration(identity.public, ledger.identity(identity.account))
-    key = KeyManifest.from_bytes(options.read_file(manifest, "the key manifest"))
+    key = KeyManifest.from_bytes(options.read_key_file(manifest, "the key manifest"))
     published = ledger.key()
     if published is None or published.key_id != key.key_id:
         raise KeyFileError(

@@ -61,7 +61,7 @@ def deploy(
     out: Path | None,
 ) -> None:
     """Deploy a Federation contract, publish the committee's key, fund the reward pool."""
-    key = KeyManifest.from_bytes(options.read_file(manifest, "the key manifest"))
+    key = KeyManifest.from_bytes(options.read_key_file(manifest, "the key manifest"))
     key.verify()
     config = DeploymentConfig(
         challenge_window=challenge_window,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fedtrust.errors import ConfigurationError, PassphraseError
+from fedtrust.errors import ConfigurationError, EncodingError, KeyFileError, PassphraseError
 from fedtrust.ledger.types import Address
 from fedtrust.protocol.fields import address
 
@@ -26,7 +26,10 @@ class AddressType(click.ParamType[Address]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
         """See click.ParamType."""
-        return address(value, f"option {param.name}" if param else "address")
+        try:
+            return address(value, "address")
+        except EncodingError:
+            self.fail(f"{value!r} is not an EIP-55 checksummed address", param, ctx)
 
 
 def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -95,3 +98,11 @@ def read_file(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"cannot read {what} {path}", got=error.strerror) from None
+
+
+def read_key_file(path: Path, what: str) -> bytes:
+    """Return a file's bytes. Raises KeyFileError naming it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"cannot read {what} {path}", got=error.strerror) from None

@@ -17,6 +17,7 @@ from fedtrust.crypto.encoding import sha256
 from fedtrust.errors import ConfigurationError, FedtrustError, KeyFileError
 from fedtrust.learning.source import find_task_source
 from fedtrust.learning.task import Task, load_task
+from fedtrust.ledger.types import Role
 from fedtrust.nodes.loop import POLL_SECONDS
 from fedtrust.nodes.participant import ParticipantNode
 from fedtrust.nodes.report import LineReporter
@@ -73,7 +74,7 @@ def _load(task: type[Task], data: str) -> Task:
 
 
 def _run_node(task: type[Task], task_code: bytes, *, data: str, url: str, as_json: bool, **settings: Any) -> int:
-    node = open_node(**settings)
+    node = open_node(Role.PARTICIPANT, **settings)
     report = LineReporter(f"participant {node.identity.folder.name}", as_json=as_json)
     participant_node = ParticipantNode(
         node.ledger,

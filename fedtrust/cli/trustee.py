@@ -12,6 +12,7 @@ from fedtrust.cli.node import node_options, open_node
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.ceremony import open_share
 from fedtrust.errors import IdentityError
+from fedtrust.ledger.types import Role
 from fedtrust.nodes.loop import POLL_SECONDS
 from fedtrust.nodes.report import LineReporter
 from fedtrust.nodes.trustee import TrusteeNode
@@ -29,13 +30,13 @@ def trustee(share_path: Path, url: str, as_json: bool, **settings: Any) -> int:
 
     Exits with the code of the last refusal if any round was refused.
     """
-    node = open_node(**settings)
+    node = open_node(Role.TRUSTEE, **settings)
     report = LineReporter(f"trustee {node.identity.folder.name}", as_json=as_json)
     key, account = node.manifest, node.identity.account
     index = next((t.index for t in key.trustees if t.account == account), None)
     if index is None:
         raise IdentityError(f"{account} holds no share of this key", advice="use the ceremony's identities")
-    sealed = options.read_file(share_path, "the sealed share")
+    sealed = options.read_key_file(share_path, "the sealed share")
     share = open_share(key, index, sealed, node.identity.sealing)
     trustee_node = TrusteeNode(node.ledger, node.client(url), node.store(), node.state(), key, share, report)
     with stopped_by_signals() as stop:

@@ -55,6 +55,13 @@ class HttpsClient:
         """See AggregatorClient."""
         return RemoteStore(self._fetch, self._url)
 
+    def reach(self) -> None:
+        """Connect. Raises PeerUnreachableError or CertificateMismatchError; any answer will do."""
+        try:
+            self._client.get("/health")
+        except httpx.TransportError as error:
+            raise _transport_error(self._url, error) from error
+
     def uploads(self, round: int) -> dict[Address, bytes]:
         """See AggregatorClient."""
         body = self._request("GET", f"/rounds/{round}/updates").json()

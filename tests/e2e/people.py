@@ -72,7 +72,7 @@ def make_people(folder: Path, trustees: int = 5, hospitals: Sequence[str] = HOSP
     folder.mkdir(parents=True)
     people = People(folder)
     people.passphrase_file.write_text(PASSPHRASE + "\n")
-    with _cheap_keystores():
+    with cheap_keystores():
         for name, role in roles.items():
             key = development_keys(1)[0] if name == "operator" else None
             create_identity(people.identity(name), role, PASSPHRASE, private_key=key)
@@ -80,7 +80,7 @@ def make_people(folder: Path, trustees: int = 5, hospitals: Sequence[str] = HOSP
 
 
 @contextmanager
-def _cheap_keystores() -> Iterator[None]:
+def cheap_keystores() -> Iterator[None]:
     """Make keystores with a cheap scrypt: the same format, opened in no time.
 
     Dozens of processes open these folders. What a keystore costs (0.8 s) is paid in tests/nodes and in the demo.
