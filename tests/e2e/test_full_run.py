@@ -74,7 +74,7 @@ def test_the_auditor_prints_a_verdict_for_every_round_and_check(on_anvil: Federa
     for check in ("R9", "spec", "R13", "update", "R18", "decryption-proof", "R23", "payout-record"):
         assert check in words
     assert f"{ROUNDS} rounds: verified" in outcome.out
-    assert "Not checked by any audit" in outcome.out
+    assert "Not established by this audit" in outcome.out
 
 
 def test_status_says_what_the_chain_says(completed: Federation) -> None:
