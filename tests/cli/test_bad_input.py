@@ -420,6 +420,21 @@ SITUATIONS: dict[str, tuple[Command, ExitCode, tuple[str, ...]]] = {
         ExitCode.CONFIGURATION,
         ("bad.toml: commit_seconds is negative", "-1"),
     ),
+    "settings that would let a clipped update leave the layout": (
+        lambda s: s.node("aggregator", settings=s.file("bad.toml", "clip_norm = 8.0\nvalue_range = 2.0")),
+        ExitCode.SPEC,
+        ("clip_norm exceeds layout.value_range", "at most 2.0"),
+    ),
+    "a setting that no layout can have": (
+        lambda s: s.node("aggregator", settings=s.file("bad.toml", "value_bits = 62")),
+        ExitCode.SPEC,
+        ("value_bits is out of range", "[2, 32]"),
+    ),
+    "a quorum of one": (
+        lambda s: s.node("aggregator", settings=s.file("bad.toml", "quorum = 1")),
+        ExitCode.SPEC,
+        ("quorum",),
+    ),
     "a task without a class": (
         lambda s: s.node("participant", task="fedtrust.learning.heart"),
         ExitCode.CONFIGURATION,

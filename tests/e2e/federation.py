@@ -29,9 +29,11 @@ from fedtrust.learning.task import load_task
 from fedtrust.learning.training import initial_model
 from fedtrust.ledger.connection import connect
 from fedtrust.ledger.devnet import Devnet, free_port
-from fedtrust.ledger.types import Address, Phase, RoundState
+from fedtrust.ledger.types import Address, Phase, Role, RoundState
 from fedtrust.ledger.web3_reader import Web3LedgerReader
+from fedtrust.nodes.client import HttpsClient
 from fedtrust.nodes.settings import FederationSettings
+from fedtrust.nodes.tls import client_context
 from fedtrust.store.artifacts import FolderStore
 from tests.e2e.people import TRUSTEES, People
 
@@ -348,6 +350,12 @@ class Federation:
     def models(self) -> list[bytes]:
         """Return the model hash of every round that has a result, in order."""
         return [s.model_hash for s in self.states() if s.phase in (Phase.FINALIZED, Phase.SETTLED)]
+
+    def uploads(self, number: int) -> dict[str, bytes]:
+        """Return the digests of the updates that the aggregator lists for a round, as anybody may ask it."""
+        context = client_context(None, self.reader.identities(Role.AGGREGATOR))
+        with contextlib.closing(HttpsClient(self.url, context)) as client:
+            return {str(account): digest for account, digest in client.uploads(number).items()}
 
     def simulated(self, accepted: Mapping[int, Sequence[str]] | None = None, rounds: int = 0) -> list[bytes]:
         """Return the model hashes that plain integers give. ``accepted`` names the hospitals of unusual rounds."""

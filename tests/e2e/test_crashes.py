@@ -5,6 +5,7 @@ A phase is held by pausing, or not starting, the nodes it waits for, or by a cha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 from web3 import Web3
 from web3.types import RPCEndpoint
 
+from fedtrust.errors import ExitCode
 from fedtrust.ledger.devnet import Devnet
 from fedtrust.ledger.types import Phase
-from tests.e2e.federation import Federation, federation
+from tests.e2e.federation import PATIENCE, Federation, federation
 from tests.e2e.people import People
 
 WINDOW = 100_000
@@ -199,3 +201,20 @@ def test_drop_outs(tmp_path: Path, anvil: Devnet, people: People) -> None:
         outcome = made.audit(made.url, "--json")
         assert outcome.code == 0, outcome.out
         assert [r["phase"] for r in outcome.json["rounds"]] == ["SETTLED", "SETTLED", "ABORTED", "SETTLED"]
+
+
+def test_an_aggregator_that_gave_up_goes_on_when_it_is_started_again(
+    tmp_path: Path, anvil: Devnet, people: People
+) -> None:
+    with federation(tmp_path, anvil, people, max_aborts=1) as made:
+        made.start_aggregator()
+        made.await_phase(1, Phase.COMMIT)
+        made.nodes["aggregator"].expected_to_end = True
+        anvil.increase_time(made.settings.commit_seconds + 1)
+        assert made.nodes["aggregator"].process.wait(PATIENCE) == ExitCode.ROUND
+        assert made.reader.round(1).phase is Phase.ABORTED
+        error = json.loads(made.nodes["aggregator"].log.read_text().splitlines()[-1])
+        assert "1 rounds in a row were aborted; giving up" in error["message"]
+        assert "then start the aggregator again" in error["advice"]
+        made.start_aggregator()
+        made.await_phase(2, Phase.COMMIT)
