@@ -109,7 +109,6 @@ class AggregatorNode:
         self._carried_out: AggregatorCommand | None = None
         self._unusable: set[int] = set()
         self._complaint = ""
-        self._caught_up = False
 
     # what the service calls, from its threads
 
@@ -155,10 +154,6 @@ class AggregatorNode:
             self._report(type(event).__name__, block=event.block, **_summary(event))
             if isinstance(event, RoundSettled):
                 self._store_payouts(event.round)
-        if not self._caught_up:
-            # aborts from before this start are known to whoever started us, and asked us to go on
-            self._caught_up = True
-            self.machine.aborts_in_a_row = 0
         if self.machine.round != known:
             # after a restart: what was admitted before the crash counts again
             for account in self._state.all(UPDATE, self.machine.round):
