@@ -40,6 +40,7 @@ class AggregatorTrigger(Enum):
     """What moves the machine: facts on chain, then conditions derived from facts and the clock."""
 
     ROUND_OPENED = auto()
+    UPDATE_COMMITTED = auto()
     COMMITS_CLOSED = auto()
     AGGREGATE_COMMITTED = auto()
     ROUND_FINALIZED = auto()
@@ -62,6 +63,8 @@ TRANSITIONS: Table[AggregatorState, AggregatorTrigger] = Table(
     {
         # facts on chain move the machine whatever it was about to do itself
         (S.OPENING, T.ROUND_OPENED): S.COMMIT,
+        # a commitment in time that is seen only after the deadline: there may be a quorum after all
+        (S.ABORTING, T.UPDATE_COMMITTED): S.COMMIT,
         (S.COMMIT, T.COMMITS_CLOSED): S.UPLOAD,
         (S.CLOSING, T.COMMITS_CLOSED): S.UPLOAD,
         (S.ABORTING, T.COMMITS_CLOSED): S.UPLOAD,
@@ -146,7 +149,7 @@ AggregatorCommand = OpenRound | CloseCommits | CommitAggregate | FinalizeRound |
 class AggregatorPlan:
     """What the operator asked for.
 
-    ``rounds`` rounds are to be finalised; the machine gives up after ``max_aborts`` aborts in a row.
+    ``rounds`` rounds are to be finalised; the machine gives up after ``max_aborts`` aborts in a row since its start.
     ``upload_margin`` seconds before the aggregate deadline it stops waiting for missing uploads;
     ``trustee_grace`` seconds after the threshold is met it stops waiting for the remaining ``trustees``.
     """
@@ -186,6 +189,7 @@ class AggregatorMachine:
         self._current: _CurrentRound | None = None
         self._unsettled: dict[int, int] = {}
         self._now = 0
+        self._live = False
 
     @property
     def round(self) -> int:
@@ -233,6 +237,9 @@ class AggregatorMachine:
         match event:
             case Clock(now=now):
                 self._now = max(self._now, now)
+                if not self._live:
+                    # everything before the first Clock is history: who starts again has looked at those aborts
+                    self._live, self.aborts_in_a_row = True, 0
             case RoundOpened():
                 self._current = _CurrentRound(event.round, event.selected.bit_count(), event.quorum, event.deadlines)
                 self._last_round = event.round
@@ -249,6 +256,7 @@ class AggregatorMachine:
         match event:
             case UpdateCommitted():
                 current.committed.add(event.participant)
+                self._fire(T.UPDATE_COMMITTED)
             case CommitsClosed():
                 self._fire(T.COMMITS_CLOSED)
             case UpdateAccepted():
