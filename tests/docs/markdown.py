@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,13 +29,14 @@ _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced code block: where it is, its language, its text, and the comment above it."""
+    """A fenced code block: where it is, its language, its text, the comment above it and the last heading."""
 
     file: Path
     line: int
     language: str
     text: str
     comment: str
+    heading: str
 
     @property
     def place(self) -> str:
@@ -48,6 +50,13 @@ class Block:
     def reason_not_run(self) -> str:
         return self.comment.removeprefix("not run: ") if self.comment.startswith("not run: ") else ""
 
+    def replaced(self, replacements: Mapping[str, str]) -> Block:
+        """Return the block with words of its text and comment replaced."""
+        text, comment = self.text, self.comment
+        for old, new in replacements.items():
+            text, comment = text.replace(old, new), comment.replace(old, new)
+        return replace(self, text=text, comment=comment)
+
 
 def blocks(file: Path, language: str) -> list[Block]:
     """Return the blocks of ``language`` in ``file``, in their order."""
@@ -55,9 +64,18 @@ def blocks(file: Path, language: str) -> list[Block]:
     found = []
     for match in _FENCE.finditer(text):
         if match[2] == language:
-            comment = _COMMENT.search(text[: match.start()])
-            line = text.count("\n", 0, match.start()) + 1
-            found.append(Block(file, line, language, match[3], comment[1] if comment else ""))
+            before = text[: match.start()]
+            comment, headings = _COMMENT.search(before), _HEADING.findall(_FENCE.sub("", before))
+            found.append(
+                Block(
+                    file=file,
+                    line=before.count("\n") + 1,
+                    language=language,
+                    text=match[3],
+                    comment=comment[1] if comment else "",
+                    heading=headings[-1] if headings else "",
+                )
+            )
     return found
 
 

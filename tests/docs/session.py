@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -122,7 +123,8 @@ class Session:
     def open(self, name: str, text: str, expected: str | None = None) -> Terminal:
         """Run ``text`` in a new terminal and leave it running once ``expected`` is in its output."""
         assert name not in self.terminals, f"there is a terminal {name} already"
-        self.terminals[name] = terminal = Terminal(name, text, self.folder, self._environment)
+        script = f". {self._exports}\n{text}"
+        self.terminals[name] = terminal = Terminal(name, script, self.folder, self._environment)
         if expected is not None:
             terminal.await_text(expected)
         return terminal
@@ -142,10 +144,9 @@ class Session:
         assert done.returncode == 0, f"{what} ended with {done.returncode}:\n{text}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def close(self, name: str) -> None:
-        """Press Ctrl-C in a terminal; it must end well."""
-        terminal = self.terminals.pop(name)
-        assert terminal.interrupt() == 0, f"terminal {name} did not end well:\n{terminal.output}"
+    def adopt_exports(self, **values: str) -> None:
+        """Go on as somebody with other settings: what the main terminal and new ones export from now on."""
+        self.type("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()), "exports")
 
     def _replaced(self, text: str) -> str:
         for old, new in self._replacements.items():
