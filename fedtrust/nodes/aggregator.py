@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
 
 from fedtrust.crypto.decryption_proof import prove_decryption
@@ -18,13 +19,14 @@ from fedtrust.crypto.threshold import PartialDecryptionError, PartialVector, com
 from fedtrust.errors import (
     CiphertextError,
     ConfigurationError,
+    FedtrustError,
     ModelError,
     RoundError,
     RpcUnreachableError,
     TransactionError,
     UpdateError,
 )
-from fedtrust.ledger.events import RoundSettled
+from fedtrust.ledger.events import LedgerEvent, RoundSettled
 from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Phase, bitmap_of
 from fedtrust.nodes.admission import PARTIAL, UPDATE, Admission, OpenRoundView
@@ -109,6 +111,8 @@ class AggregatorNode:
         self._carried_out: AggregatorCommand | None = None
         self._unusable: set[int] = set()
         self._complaint = ""
+        self._events: deque[LedgerEvent] = deque()
+        self._readmitted = 0
 
     # what the service calls, from its threads
 
@@ -132,7 +136,11 @@ class AggregatorNode:
 
     def step(self) -> bool:
         """Take in what is new, carry out what the state wants. Returns whether anything moved."""
-        moved = self._take_in()
+        try:
+            moved = self._take_in()
+        except RpcUnreachableError as error:
+            self._wait_for(error)  # nothing is lost: the next turn goes on where this one stopped
+            return False
         command = self.machine.command
         if command is not None and command != self._carried_out:
             moved = self._attempt(command) or moved
@@ -147,29 +155,31 @@ class AggregatorNode:
                 stop.wait(poll_seconds)
 
     def _take_in(self) -> bool:
-        events = self.follower.poll()
-        known = self.machine.round
-        for event in events:
-            self.machine.handle(event)
-            self._report(type(event).__name__, block=event.block, **_summary(event))
+        self._events.extend(self.follower.poll())
+        moved = bool(self._events)
+        while self._events:
+            event = self._events[0]
             if isinstance(event, RoundSettled):
                 self._store_payouts(event.round)
-        if self.machine.round != known:
+            self._events.popleft()
+            self.machine.handle(event)
+            self._report(type(event).__name__, block=event.block, **_summary(event))
+        if self.machine.round != self._readmitted:
+            self._readmitted = self.machine.round
             # after a restart: what was admitted before the crash counts again
             for account in self._state.all(UPDATE, self.machine.round):
                 self.machine.handle(UpdateAccepted(self.machine.round, Address(account)))
             for account in self._state.all(PARTIAL, self.machine.round):
                 self.machine.handle(PartialAccepted(self.machine.round, Address(account)))
-        if events:
+        if moved:
             self._show_round()
-        arrived = False
         while not self._inbox.empty():
-            arrived = True
+            moved = True
             accepted = self._inbox.get_nowait()
             self.machine.handle(accepted)
             self._report(type(accepted).__name__, **_summary(accepted))
         self.machine.handle(Clock(self._ledger.now()))
-        return bool(events) or arrived
+        return moved
 
     def _show_round(self) -> None:
         history = self.follower.history.rounds.get(self.machine.round)
@@ -187,14 +197,17 @@ class AggregatorNode:
             return True
         except (TransactionError, RpcUnreachableError, TooFewParticipantsError) as error:
             # the chain moved on, or cannot be reached, or too few are registered: look again at the next turn
-            if error.message != self._complaint:
-                self._complaint = error.message
-                self._report("Waiting", command=type(command).__name__, round=command.round, reason=error.diagnostics())
+            self._wait_for(error, command=type(command).__name__, round=command.round)
             return False
         if not isinstance(command, SettleRound):
             self._carried_out = command
         self._complaint = ""
         return True
+
+    def _wait_for(self, error: FedtrustError, **fields: object) -> None:
+        if error.message != self._complaint:
+            self._complaint = error.message
+            self._report("Waiting", **fields, reason=error.diagnostics())
 
     def _carry_out(self, command: AggregatorCommand) -> None:
         match command:

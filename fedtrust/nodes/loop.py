@@ -92,7 +92,11 @@ class NodeLoop(ABC, Generic[Command]):
 
     def step(self) -> bool:
         """Take in what is new, carry out what the state wants. Returns whether anything moved."""
-        events = self.follower.poll()
+        try:
+            events = self.follower.poll()
+        except RpcUnreachableError as error:
+            self._wait_for(error)  # nothing is lost: the next turn asks from the same block on
+            return False
         for event in events:
             self.machine.handle(event)
         command = self.machine.command
@@ -101,9 +105,7 @@ class NodeLoop(ABC, Generic[Command]):
         try:
             done = self.carry_out(command)
         except TRANSIENT as error:
-            if error.message != self._complaint:
-                self._complaint = error.message
-                self.report("Waiting", round=command.round, reason=error.diagnostics())
+            self._wait_for(error, round=command.round)
             return bool(events)
         except REFUSALS as error:
             self.refusal = error
@@ -116,6 +118,11 @@ class NodeLoop(ABC, Generic[Command]):
         else:
             self._sent = command
         return True
+
+    def _wait_for(self, error: FedtrustError, **fields: object) -> None:
+        if error.message != self._complaint:
+            self._complaint = error.message
+            self.report("Waiting", **fields, reason=error.diagnostics())
 
     def verified_spec(self, state: RoundState, manifest: KeyManifest, artifacts: ArtifactReader) -> RoundSpec:
         """Fetch the spec of a round and check it against the chain. Raises ArtifactError, EncodingError, SpecError."""

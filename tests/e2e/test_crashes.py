@@ -6,6 +6,9 @@ A phase is held by pausing, or not starting, the nodes it waits for, or by a cha
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +17,9 @@ from web3 import Web3
 from web3.types import RPCEndpoint
 
 from fedtrust.errors import ExitCode
-from fedtrust.ledger.devnet import Devnet
+from fedtrust.ledger.devnet import Devnet, free_port, start_devnet
 from fedtrust.ledger.types import Phase
-from tests.e2e.federation import PATIENCE, Federation, federation
+from tests.e2e.federation import PATIENCE, Federation, await_, federation
 from tests.e2e.people import People
 
 WINDOW = 100_000
@@ -218,3 +221,38 @@ def test_an_aggregator_that_gave_up_goes_on_when_it_is_started_again(
         assert "then start the aggregator again" in error["advice"]
         made.start_aggregator()
         made.await_phase(2, Phase.COMMIT)
+
+
+def test_nodes_outlast_the_chains_node(tmp_path: Path, people: People) -> None:
+    port, state = free_port(), tmp_path / "chain.json"
+    with (
+        start_devnet("anvil", port=port, state=state) as devnet,
+        federation(tmp_path / "run", devnet, people, rounds=2) as made,
+    ):
+        made.start("aggregator", *made.hospitals)
+        made.await_phase(1, Phase.DECRYPT)
+        with _replaced(devnet, port, state, made):
+            made.start(*made.trustee_names)
+            made.await_done()
+            assert [s.phase for s in made.states()] == [Phase.SETTLED] * 2
+            assert made.models() == made.simulated()
+            assert made.audit(made.artifacts, "--json").code == 0
+            made.stop_everything()
+
+
+@contextmanager
+def _replaced(devnet: Devnet, port: int, state: Path, made: Federation) -> Iterator[None]:
+    """Stop the chain's node until all of the federation's nodes have noticed, then start it from what it saved."""
+    os.killpg(devnet.pid, signal.SIGINT)
+    await_("the chain's node to save its state and end", lambda: state.exists() and not _listening(port))
+    for name in list(made.nodes):
+        reason = made.await_event(name, "Waiting")["reason"]
+        assert "the RPC endpoint" in reason
+        assert "does not answer" in reason
+    with start_devnet("anvil", port=port, state=state):
+        yield
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
