@@ -109,6 +109,9 @@ class FolderStore:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        # the names are durable too: the file's in its folder, the folder's in the root
+        _sync_folder(path.parent)
+        _sync_folder(self.root)
         return digest
 
     def has(self, digest: bytes) -> bool:
@@ -123,6 +126,14 @@ class FolderStore:
         except FileNotFoundError:
             raise _missing(digest, str(path)) from None
         return verify_digest(data, digest, str(path))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class RemoteStore:

@@ -21,27 +21,39 @@ class NodeState:
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Open or create the file at ``path``; None keeps everything in memory."""
+        """Open or create the file at ``path``; None keeps everything in memory. Raises ConfigurationError."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
         try:
-            with self._lock, self._connection as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version not in (0, SCHEMA_VERSION):
-                    raise ConfigurationError(
-                        f"{path} was written by another version of fedtrust", expected=SCHEMA_VERSION, got=version
-                    )
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS facts (kind TEXT, round INTEGER, account TEXT, value BLOB NOT NULL,"
-                    " PRIMARY KEY (kind, round, account)) WITHOUT ROWID"
-                )
-                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self._connection = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._connection.close()
+                raise
         except sqlite3.DatabaseError as error:
-            raise ConfigurationError(f"{path} is not a fedtrust node state", got=error) from error
+            raise _foreign(path, error) from error
+
+    def _prepare(self, path: Path | None) -> None:
+        connection = self._connection
+        # nothing is written to a file before it is known to be ours or empty
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            raise ConfigurationError(
+                f"{path} was written by another version of fedtrust", expected=SCHEMA_VERSION, got=version
+            )
+        if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise _foreign(path, "a database of something else")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS facts (kind TEXT, round INTEGER, account TEXT, value BLOB NOT NULL,"
+                " PRIMARY KEY (kind, round, account)) WITHOUT ROWID"
+            )
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def put(self, kind: str, round: int, account: str, value: bytes) -> None:
         """Record a fact. The same value again changes nothing; another value raises RoundError."""
@@ -102,3 +114,9 @@ class NodeState:
             "SELECT value FROM facts WHERE kind = ? AND round = ? AND account = ?", (kind, round, account)
         ).fetchone()
         return None if row is None else bytes(row[0])
+
+
+def _foreign(path: Path | None, got: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} is not a fedtrust node state", got=got, advice="name another folder with --home; nothing was changed"
+    )
