@@ -9,6 +9,7 @@
 : "${TRUSTEES:=5}"
 : "${THRESHOLD:=3}"
 : "${KEY_BITS:=3072}"
+: "${CHALLENGE_WINDOW:=2}"                             # seconds between a round's result and its payouts
 : "${TEST_KEY:=}"                                    # a file of known primes, for tests only: anybody can decrypt
 
 export FEDTRUST_RPC="${FEDTRUST_RPC:-http://127.0.0.1:$RPC_PORT}"

@@ -31,7 +31,7 @@ fedtrust ceremony --threshold "$THRESHOLD" --out "$RUN/key" "${key[@]}" "${commi
 
 # 3. The operator deploys the contract, publishes the key, fills the reward pool, registers everybody.
 fedtrust deploy --identity "$RUN/identities/operator" --manifest "$RUN/key/manifest.json" --fund 10 \
-    --out "$RUN/deployment.json"
+    --challenge-window "$CHALLENGE_WINDOW" --out "$RUN/deployment.json"
 sed -n 's/.*"contract": "\(0x[0-9a-fA-F]*\)".*/\1/p' "$RUN/deployment.json" > "$RUN/contract"
 FEDTRUST_CONTRACT=$(cat "$RUN/contract") fedtrust register --identity "$RUN/identities/operator" --gas-money 1 \
     "$RUN/identities/aggregator" "${committee[@]}" "${members[@]}"

@@ -76,6 +76,7 @@ class Session:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FEDTRUST_") or k == "FEDTRUST_ANVIL"}
         self._environment = {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment}
         self.terminals: dict[str, Terminal] = {}
+        self._starting: dict[str, str] = {}
         for entry in ROOT.iterdir():
             if entry.name not in (".git", ".venv", "build", "runs", "run"):
                 (folder / entry.name).symlink_to(entry)
@@ -121,16 +122,19 @@ class Session:
                 raise AssertionError(f"{block.place}: a comment that says nothing: {block.comment}")
 
     def open(self, name: str, text: str, expected: str | None = None) -> Terminal:
-        """Run ``text`` in a new terminal and leave it running once ``expected`` is in its output."""
+        """Run ``text`` in a new terminal; the next command in the main one waits for ``expected`` in its output."""
         assert name not in self.terminals, f"there is a terminal {name} already"
-        script = f". {self._exports}\n{text}"
+        script = f"{self._exports.read_text()}\n{text}"  # as they are now, not when the shell has come up
         self.terminals[name] = terminal = Terminal(name, script, self.folder, self._environment)
         if expected is not None:
-            terminal.await_text(expected)
+            self._starting[name] = expected
         return terminal
 
     def type(self, text: str, what: str) -> str:
         """Run ``text`` to its end in the main terminal, which keeps its exported variables; returns the output."""
+        while self._starting:
+            name, expected = self._starting.popitem()
+            self.terminals[name].await_text(expected, list(self.terminals.values()))
         script = f". {self._exports}\n{text}\nexport -p > {self._exports}\n"
         done = subprocess.run(
             ["bash", "-c", _PRELUDE + script],
@@ -146,7 +150,8 @@ class Session:
 
     def adopt_exports(self, **values: str) -> None:
         """Go on as somebody with other settings: what the main terminal and new ones export from now on."""
-        self.type("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()), "exports")
+        with self._exports.open("a") as file:
+            file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
     def _replaced(self, text: str) -> str:
         for old, new in self._replacements.items():
