@@ -40,4 +40,5 @@ def on_anvil(tmp_path_factory: pytest.TempPathFactory, anvil: Devnet, people: Pe
     with federation(tmp_path_factory.mktemp("on-anvil"), anvil, people, rounds=ROUNDS) as made:
         made.start_all()
         made.await_done()
+        made.rest()
         yield made

@@ -23,6 +23,7 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.run, self.output = folder / "run", folder / "output"
+        self.started: dict[int, str] = {}
         command = ("demo", "--rounds", "99", "--test-key", TEST_KEY, "--out", self.run)
         with self.output.open("wb") as stream:
             self.process = subprocess.Popen(
@@ -61,7 +62,7 @@ class Demo:
             return log.exists() and '"event": "RoundOpened"' in log.read_text().partition("RoundFinalized")[2]
 
         await_("the demo's second round", second_round, 180)
-        started = self.descendants()
+        started = self.started = self.descendants()
         for name in NODES:
             assert any(f"/identities/{name} " in f"{line} " for line in started.values()), name
         assert any("anvil" in line for line in started.values())
@@ -89,6 +90,9 @@ def _demo(folder: Path) -> Iterator[Demo]:
         if demo.process.poll() is None:
             demo.process.terminate()  # it stops its children then
             demo.process.wait(60)
+        for pid, line in demo.started.items():
+            if _command_line(pid) == line:
+                os.kill(pid, signal.SIGKILL)  # only when the test has failed: it is what this file is about
 
 
 def _assert_cleared_up(demo: Demo, started: dict[int, str]) -> None:
@@ -119,7 +123,7 @@ def test_a_node_that_fails_ends_the_demo_and_is_named(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
         started = demo.await_training()
         aggregator = next(p for p, line in started.items() if "/identities/aggregator " in line)
-        subprocess.run(["kill", "-9", str(aggregator)], check=True)
+        os.kill(aggregator, signal.SIGKILL)
         assert demo.process.wait(60) not in (ExitCode.OK, ExitCode.INTERRUPTED)
         assert "error: aggregator ended with exit code -9" in demo.text
         assert "logs/aggregator.log" in demo.text

@@ -25,6 +25,7 @@ def on_hardhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
     ):
         made.start_all()
         made.await_done()
+        made.rest()
         yield made
 
 

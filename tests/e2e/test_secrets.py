@@ -70,6 +70,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, anvil: Devnet, people: Pe
         made.start("trustee-2", "trustee-3")
         made.await_done()
         found["done"] = find(secrets, memory(aggregator))
+        made.rest()
         yield Observed(made, manifest, shares, secrets, found, in_trustee)
 
 
