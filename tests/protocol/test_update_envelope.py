@@ -286,7 +286,9 @@ def test_step_6_a_signature_for_another_federation_is_refused() -> None:
             verify(replace(UPDATE, signature=sign_as("ann", UPDATE.message, federation)))
 
 
-@pytest.mark.parametrize("signature", [bytes(65), b"\xff" * 65, UPDATE.signature[:64] + b"\x05"])
+@pytest.mark.parametrize(
+    "signature", [bytes(65), b"\xff" * 65, UPDATE.signature[:64] + b"\x05"], ids=["zeros", "ones", "version"]
+)
 def test_step_6_nonsense_signatures_are_refused(signature: bytes) -> None:
     with pytest.raises(ProofError, match="signature"):
         verify(replace(UPDATE, signature=signature))

@@ -51,7 +51,9 @@ def test_what_was_put_is_what_is_got(stand: Stand, data: bytes) -> None:
     assert stand.reader.get(digest) == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", bytes(1 << 20), os.urandom(3_000_017)])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", bytes(1 << 20), os.urandom(3_000_017)], ids=["empty", "zero", "zeros", "random"]
+)
 def test_any_size_is_kept(stand: Stand, data: bytes) -> None:
     assert stand.reader.get(stand.store.put(data)) == data
 
