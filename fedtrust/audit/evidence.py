@@ -13,7 +13,14 @@ from typing import ClassVar, Generic, TypeVar
 
 from fedtrust.audit.checks import Check, CheckResult, Reading, Source, Verdict
 from fedtrust.crypto.encoding import to_hex
-from fedtrust.errors import ArtifactError, ExitCode, FedtrustError, PeerUnreachableError, RpcUnreachableError
+from fedtrust.errors import (
+    ArtifactError,
+    CertificateMismatchError,
+    ExitCode,
+    FedtrustError,
+    PeerUnreachableError,
+    RpcUnreachableError,
+)
 from fedtrust.ledger.types import Address
 from fedtrust.store.artifacts import ArtifactReader, verify_digest
 
@@ -21,7 +28,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 Progress = Callable[[CheckResult], None]
 
-_UNREACHABLE = (RpcUnreachableError, PeerUnreachableError)
+_UNREACHABLE = (RpcUnreachableError, PeerUnreachableError, CertificateMismatchError)
 """These say nothing about the federation: an audit that cannot read ends with them, it does not accuse anybody."""
 
 

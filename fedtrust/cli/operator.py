@@ -22,7 +22,7 @@ from fedtrust.nodes.identity import PublicIdentity, open_identity
 
 _operator = options.options(
     options.chain,
-    click.option("--identity", "identity_folder", type=options.folder, required=True, help="The operator's identity."),
+    click.option("--identity", "identity_folder", type=options.folder, required=True, help="The identity that sends."),
     click.option("--home", type=options.folder, help="Folder for the outbox [default: the identity folder]."),
     options.passphrase,
     options.as_json,

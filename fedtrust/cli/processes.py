@@ -20,7 +20,7 @@ STOP_SECONDS = 10.0
 
 
 class ChildFailedError(FedtrustError):
-    """A process of the demo ended with an error; ``exit_code`` is its own."""
+    """A process of the demo ended with an error; the message has its exit code and the end of its log."""
 
     def __init__(self, name: str, code: int, log: Path) -> None:
         """Quote the end of its log."""

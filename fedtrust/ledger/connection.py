@@ -76,7 +76,7 @@ class RetryingHttpProvider(HTTPProvider):
                     f"the RPC endpoint {self._shown} does not answer {method}",
                     expected="a JSON-RPC answer",
                     got=reason,
-                    advice="start the node, or check --rpc-url and the network in between",
+                    advice="start the node, or check --rpc and the network in between",
                 )
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -117,14 +117,14 @@ def connect(
             f"{redacted(rpc_url)} answers, but not like an Ethereum node",
             expected="a chain id",
             got=type(error).__name__,
-            advice="check --rpc-url, and whether the endpoint wants an access token",
+            advice="check --rpc, and whether the endpoint wants an access token",
         ) from error
     if expected_chain_id is not None and chain_id != expected_chain_id:
         raise WrongChainError(
             f"{redacted(rpc_url)} is a node of another chain",
             expected=f"chain id {expected_chain_id}",
             got=f"chain id {chain_id}",
-            advice="check --rpc-url, or the chain id in the federation's configuration",
+            advice="check --rpc, or the chain id in the federation's configuration",
         )
     return web3
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fedtrust.crypto.packing import SlotLayout
-from fedtrust.errors import ConfigurationError
+from fedtrust.errors import ConfigurationError, SpecError
 from fedtrust.protocol.contribution import VectorLayout
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, Algorithm, Privacy
 from fedtrust.protocol.training import TrainingParameters
 
 
@@ -41,6 +42,29 @@ class FederationSettings:
     weight_bits: int = 10
     guard_bits: int = 2
     max_participants: int = 64
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError on settings that no round could be opened with."""
+        try:
+            self.layout(1, ())
+            Privacy(self.clip_norm)
+            Algorithm("fedavg", self.server_learning_rate, self.training)
+        except SpecError as error:
+            raise ConfigurationError(
+                f"impossible settings: {error.message}", expected=error.expected, got=error.got, advice=error.advice
+            ) from error
+        if self.clip_norm > self.value_range:
+            raise ConfigurationError(
+                "impossible settings: clip_norm exceeds value_range, so a clipped update could leave the layout",
+                expected=f"at most {self.value_range}",
+                got=self.clip_norm,
+            )
+        if self.quorum < MINIMUM_PARTICIPANTS:
+            raise ConfigurationError(
+                "impossible settings: quorum", expected=f"at least {MINIMUM_PARTICIPANTS}", got=self.quorum
+            )
+        if min(self.commit_seconds, self.aggregate_seconds, self.finalize_seconds, self.rounds) < 1:
+            raise ConfigurationError("impossible settings: rounds and all three times must be at least 1")
 
     @property
     def training(self) -> TrainingParameters:
@@ -83,7 +107,12 @@ class FederationSettings:
             if value < 0:
                 raise ConfigurationError(f"{where}: {name} is negative", got=value)
             checked[name] = kind(value)
-        return replace(self, **checked)
+        try:
+            return replace(self, **checked)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{where}: {error.message}", expected=error.expected, got=error.got, advice=error.advice
+            ) from error
 
     @classmethod
     def read(cls, path: Path) -> FederationSettings:

@@ -422,18 +422,18 @@ SITUATIONS: dict[str, tuple[Command, ExitCode, tuple[str, ...]]] = {
     ),
     "settings that would let a clipped update leave the layout": (
         lambda s: s.node("aggregator", settings=s.file("bad.toml", "clip_norm = 8.0\nvalue_range = 2.0")),
-        ExitCode.SPEC,
-        ("clip_norm exceeds layout.value_range", "at most 2.0"),
+        ExitCode.CONFIGURATION,
+        ("bad.toml: impossible settings: clip_norm exceeds value_range", "at most 2.0"),
     ),
     "a setting that no layout can have": (
         lambda s: s.node("aggregator", settings=s.file("bad.toml", "value_bits = 62")),
-        ExitCode.SPEC,
-        ("value_bits is out of range", "[2, 32]"),
+        ExitCode.CONFIGURATION,
+        ("bad.toml: impossible settings", "value_bits is out of range", "[2, 32]"),
     ),
     "a quorum of one": (
         lambda s: s.node("aggregator", settings=s.file("bad.toml", "quorum = 1")),
-        ExitCode.SPEC,
-        ("quorum",),
+        ExitCode.CONFIGURATION,
+        ("bad.toml: impossible settings: quorum", "at least 2"),
     ),
     "a task without a class": (
         lambda s: s.node("participant", task="fedtrust.learning.heart"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account import Account
@@ -61,6 +62,22 @@ class Disk:
 
     store: MemoryStore = field(default_factory=MemoryStore)
     state: NodeState = field(default_factory=lambda: NodeState(None))
+
+
+class AggregatorOfTheMoment:
+    """What a client reaches at the aggregator's address: whichever process runs there now."""
+
+    def __init__(self, federation: InProcessFederation) -> None:
+        self._federation = federation
+
+    def receive_update(self, round: int, participant: Address, data: bytes) -> bytes:
+        return self._federation.aggregator.receive_update(round, participant, data)
+
+    def receive_partial(self, round: int, trustee: Address, data: bytes) -> bytes:
+        return self._federation.aggregator.receive_partial(round, trustee, data)
+
+    def uploads(self, round: int) -> dict[str, bytes]:
+        return self._federation.aggregator.uploads(round)
 
 
 class InProcessFederation:
@@ -127,7 +144,8 @@ class InProcessFederation:
 
     def client(self, name: str) -> DirectClient:
         """Return the aggregator as the node called ``name`` reaches it."""
-        return DirectClient(self.aggregator, self.artifacts, self.address(name))
+        there = cast(AggregatorNode, AggregatorOfTheMoment(self))
+        return DirectClient(there, self.artifacts, self.address(name))
 
     def build_participant(self, name: str) -> ParticipantNode:
         """Start the participant called ``name`` from its disk."""
@@ -153,6 +171,15 @@ class InProcessFederation:
         index = next(t.index for t in self.manifest.trustees if t.account == self.address(name))
         share = open_share(self.manifest, index, self.ceremony.sealed_shares[index - 1], sealing_key(name))
         return TrusteeNode(self.ledger(name), self.client(name), disk.store, disk.state, self.manifest, share, silent)
+
+    def restart(self, name: str) -> None:
+        """Drop the node called ``name`` with all it held in memory, and start it again from its disk."""
+        if name == "aggregator":
+            self.aggregator = self.build_aggregator()
+        elif name in self.participants:
+            self.participants[name] = self.build_participant(name)
+        else:
+            self.trustees[name] = self.build_trustee(name)
 
     def step(self) -> bool:
         """Let every node do one turn. Returns whether anything moved."""
