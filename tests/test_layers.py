@@ -287,6 +287,5 @@ def test_commands_of_everybody_but_the_trainers_work_where_torch_is_not_installe
     assert "Usage" in run_without(("torch",), _HELP, names)
 
 
-@pytest.mark.xfail(strict=True, reason="the group's help imports every command, and with them torch")
 def test_the_overview_of_commands_works_where_torch_is_not_installed() -> None:
     assert "Usage" in run_without(("torch",), _HELP, [""])

@@ -14,23 +14,24 @@ from fedtrust import __version__
 from fedtrust.errors import ExitCode, FedtrustError
 
 COMMANDS = {
-    "aggregator": "fedtrust.cli.aggregator",
-    "audit": "fedtrust.cli.audit",
-    "ceremony": "fedtrust.cli.ceremony",
-    "claim": "fedtrust.cli.operator",
-    "compare": "fedtrust.cli.learning",
-    "demo": "fedtrust.cli.demo",
-    "deploy": "fedtrust.cli.operator",
-    "devnet": "fedtrust.cli.devnet",
-    "identity": "fedtrust.cli.identity",
-    "model": "fedtrust.cli.learning",
-    "participant": "fedtrust.cli.participant",
-    "register": "fedtrust.cli.operator",
-    "revoke": "fedtrust.cli.operator",
-    "status": "fedtrust.cli.status",
-    "trustee": "fedtrust.cli.trustee",
+    "aggregator": ("fedtrust.cli.aggregator", "Run the aggregator: open rounds, add encrypted updates, publish."),
+    "audit": ("fedtrust.cli.audit", "Verify every round from the chain and the artifacts alone."),
+    "ceremony": ("fedtrust.cli.ceremony", "Make the committee's key and seal each trustee's share."),
+    "claim": ("fedtrust.cli.operator", "Withdraw the rewards credited to our account."),
+    "compare": ("fedtrust.cli.learning", "Compare federated, alone and pooled training over seeded splits."),
+    "demo": ("fedtrust.cli.demo", "Run a whole federation on this machine, and audit it."),
+    "deploy": ("fedtrust.cli.operator", "Deploy a Federation contract, publish the key, fund the pool."),
+    "devnet": ("fedtrust.cli.devnet", "Run a development chain until Ctrl-C."),
+    "identity": ("fedtrust.cli.identity", "Make an identity: account, TLS certificate, sealing key."),
+    "model": ("fedtrust.cli.learning", "Write the model that round 1 starts from."),
+    "participant": ("fedtrust.cli.participant", "Train on our own data, send encrypted, signed updates."),
+    "register": ("fedtrust.cli.operator", "Register identities with their roles and certificates."),
+    "revoke": ("fedtrust.cli.operator", "Revoke an account."),
+    "status": ("fedtrust.cli.status", "Show identities, rounds and rewards, from the chain alone."),
+    "trustee": ("fedtrust.cli.trustee", "Check each round's aggregate, then help to decrypt the sum."),
 }
-"""Command -> the module that defines it: an auditor's machine never imports what a participant needs."""
+"""Command -> the module that defines it, and a line about it: an auditor's machine never imports what a participant
+needs, not even to list the commands."""
 
 
 class LazyGroup(click.Group):
@@ -44,8 +45,13 @@ class LazyGroup(click.Group):
         """See click.Group."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click.Group; imports no command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

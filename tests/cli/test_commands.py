@@ -21,7 +21,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
 
 
 def _command(name: str) -> click.Command:
-    command: click.Command = getattr(importlib.import_module(COMMANDS[name]), name)
+    command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
     return command
 
 
