@@ -138,7 +138,7 @@ def encode(
 def decode(layout: VectorLayout, sums: NDArray[np.int64], participants: int) -> DecodedSum:
     """Split an opened sum of ``participants`` vectors, shape (layout.length,), into its parts.
 
-    Raises UpdateError if the weights are impossible for that many participants.
+    Raises UpdateError if the weights are impossible for that many participants, or a value for these weights.
     """
     if sums.shape != (layout.length,):
         raise UpdateError("the sum has the wrong length", expected=(layout.length,), got=sums.shape)
@@ -152,6 +152,19 @@ def decode(layout: VectorLayout, sums: NDArray[np.int64], participants: int) -> 
                 advice="a participant sent values outside the layout; abort the round",
             )
     first = HEADER_WEIGHTS + len(layout.metrics)
+    for name, weight, part in (
+        ("metrics", evaluation_examples, sums[HEADER_WEIGHTS:first]),
+        ("deltas", examples, sums[first:]),
+    ):
+        # everybody's slot is at most its weight times the largest value, so the sum of slots is too
+        bound = (weight * layout.slots.max_value) << layout.slots.noise_bits
+        if part.size and max(int(part.max()), -int(part.min())) > bound:
+            raise UpdateError(
+                f"the sum of {name} is impossible for these weights",
+                expected=f"at most {bound} in magnitude",
+                got=f"{int(part.min())} to {int(part.max())}",
+                advice="a participant sent values outside the layout; abort the round",
+            )
     means = dequantise(sums[HEADER_WEIGHTS:first], layout.metric_range, layout.slots) / evaluation_examples
     return DecodedSum(
         examples,

@@ -435,6 +435,7 @@ ILLEGAL: dict[str, Callable[[int], int]] = {
     "half of n": lambda n: n // 2,
     "top bits": lambda n: n >> 5,
     "no weight": lambda n: 0,
+    "a value beyond its weight": lambda n: 1 + (1 << 40) + (60_000 * 32767 << 40 * 6),
     "negative weight": lambda n: -1_000_000,
     "a weight beyond its bits": lambda n: 1 << 25,
 }

@@ -145,6 +145,20 @@ def test_sums_of_weights_that_nobody_could_have_made_are_refused(count: int, slo
         decode(LAYOUT, sums, count)
 
 
+@given(st.lists(contributions, min_size=1, max_size=7), st.integers(HEADER_WEIGHTS, LAYOUT.length - 1), st.booleans())
+def test_a_value_too_large_for_its_weight_shows_in_the_sum(made: list[Contribution], slot: int, negative: bool) -> None:
+    """A participant claims one example and sends what only the largest weight may send: no guard bit tells."""
+    liar = plain(examples=1, evaluation_examples=1, metrics={"loss": 0.0, "accuracy": 0.0})
+    sums = np.sum([encoded((np.zeros(PARAMETERS), c[1], c[2], 0.0, 0.0)) for c in made], axis=0) + liar
+    weight = int(sums[1] if slot < FIRST else sums[0])
+    sums[slot] = -weight * SLOTS.max_value if negative else weight * SLOTS.max_value
+    decode(LAYOUT, sums, len(made) + 1)
+    sums[slot] += -1 if negative else 1
+    assert abs(int(sums[slot])) <= (len(made) + 1) * SLOTS.max_slot, "its slot has room for it"
+    with pytest.raises(UpdateError, match="impossible for these weights"):
+        decode(LAYOUT, sums, len(made) + 1)
+
+
 def test_a_sum_of_another_length_is_refused() -> None:
     with pytest.raises(UpdateError, match="wrong length"):
         decode(LAYOUT, plain()[:-1], 1)
