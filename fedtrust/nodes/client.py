@@ -19,6 +19,7 @@ from fedtrust.protocol.fields import address
 from fedtrust.store.artifacts import ArtifactReader, RemoteStore
 
 TIMEOUT_SECONDS = 60.0
+_MOST_BRACKETS = 1000
 
 
 class TryLaterError(PeerRefusedError):
@@ -64,7 +65,7 @@ class HttpsClient:
 
     def uploads(self, round: int) -> dict[Address, bytes]:
         """See AggregatorClient."""
-        body = self._request("GET", f"/rounds/{round}/updates").json()
+        body = _json(self._request("GET", f"/rounds/{round}/updates"))
         if not isinstance(body, dict):
             raise PeerRefusedError(f"{self._url} answered something else than a list of updates")
         return {address(a, "update list"): from_hex(d, 32, "update list") for a, d in body.items()}
@@ -90,15 +91,13 @@ class HttpsClient:
     def _request(self, method: str, path: str, data: bytes | None = None) -> httpx.Response:
         try:
             response = self._client.request(method, path, content=data)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _transport_error(self._url, error) from error
         if response.is_success:
             return response
-        try:
-            body: dict[str, Any] = response.json()
-            message = str(body.get("message", response.text[:200]))
-        except (ValueError, AttributeError):
-            body, message = {}, response.text[:200]
+        answer = _json(response)
+        body: dict[str, Any] = answer if isinstance(answer, dict) else {}
+        message = str(body.get("message", response.text[:200]))
         if response.status_code == 404:
             raise ArtifactError(message)
         kind = TryLaterError if response.status_code == 425 else PeerRefusedError
@@ -112,7 +111,18 @@ class HttpsClient:
         )
 
 
-def _transport_error(url: str, error: httpx.TransportError) -> PeerUnreachableError | CertificateMismatchError:
+def _json(response: httpx.Response) -> object:
+    """Return the JSON that a response holds, or None if it holds none that this service would send."""
+    # a dependency raises Python's recursion limit so far that deep nesting would end the process
+    if response.content.count(b"[") + response.content.count(b"{") > _MOST_BRACKETS:
+        return None
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _transport_error(url: str, error: httpx.RequestError) -> PeerUnreachableError | CertificateMismatchError:
     text = str(error)
     cause: BaseException | None = error
     while cause is not None:
@@ -131,6 +141,13 @@ def _transport_error(url: str, error: httpx.TransportError) -> PeerUnreachableEr
             expected="the certificate registered on chain for this account",
             got=text,
             advice="use the identity folder that was registered",
+        )
+    if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
+        # asyncio's server hangs up on a certificate it does not know without sending TLS's reason
+        return PeerUnreachableError(
+            f"{url} does not answer but hangs up",
+            got=text or type(error).__name__,
+            advice="is the aggregator running there? It knows only the certificates that are registered on chain",
         )
     return PeerUnreachableError(
         f"{url} does not answer", got=text or type(error).__name__, advice="is the aggregator running there?"

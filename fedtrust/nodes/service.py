@@ -13,10 +13,10 @@ import asyncio
 import errno
 import socket
 import threading
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Path, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,6 +40,7 @@ from fedtrust.protocol.spec import FederationId
 from fedtrust.store.artifacts import FolderStore
 
 _PEER = "peer_certificate"
+RoundNumber = Annotated[int, Path(ge=1, lt=2**53)]
 
 
 class _PeerCertificateProtocol(H11Protocol):
@@ -94,17 +95,17 @@ def build_app(node: AggregatorNode, store: FolderStore, trust: ServerTrust, fede
             return JSONResponse({"error": "ArtifactError", "message": f"no artifact {digest}"}, status_code=404)
 
     @app.get("/rounds/{round}/updates")
-    def updates(round: int) -> dict[str, str]:
+    def updates(round: RoundNumber) -> dict[str, str]:
         return {account: to_hex(digest) for account, digest in node.uploads(round).items()}
 
     @app.post("/rounds/{round}/updates", status_code=201)
-    async def upload_update(round: int, request: Request) -> dict[str, str]:
+    async def upload_update(round: RoundNumber, request: Request) -> dict[str, str]:
         peer = trust.peer(getattr(request.state, _PEER), Role.PARTICIPANT)
         body = await _body(request, node.admission.largest_upload)
         return {"digest": to_hex(await run_in_threadpool(node.receive_update, round, peer.account, body))}
 
     @app.post("/rounds/{round}/partials", status_code=201)
-    async def upload_partial(round: int, request: Request) -> dict[str, str]:
+    async def upload_partial(round: RoundNumber, request: Request) -> dict[str, str]:
         peer = trust.peer(getattr(request.state, _PEER), Role.TRUSTEE)
         body = await _body(request, node.admission.largest_upload)
         return {"digest": to_hex(await run_in_threadpool(node.receive_partial, round, peer.account, body))}

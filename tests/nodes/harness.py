@@ -98,13 +98,13 @@ class InProcessFederation:
         operator = MemoryLedger(self.chain, Address(self.operator.address))
         operator.publish_key(PublishedKey(self.manifest.key_id, self.manifest.threshold, len(self.manifest.trustees)))
         operator.fund_rewards(100 * REWARD, "initial")
-        operator.register_identity(self.address("aggregator"), Role.AGGREGATOR, b"certificate aggregator", bytes(32))
+        aggregator = self.address("aggregator")
+        operator.register_identity(aggregator, Role.AGGREGATOR, self.certificate("aggregator"), bytes(32))
         for name in self.trustee_names:
             public = sealing_key(name).public_key().public_bytes_raw()
-            operator.register_identity(self.address(name), Role.TRUSTEE, b"certificate " + name.encode(), public)
+            operator.register_identity(self.address(name), Role.TRUSTEE, self.certificate(name), public)
         for name in self.hospitals:
-            certificate = b"certificate " + name.encode()
-            operator.register_identity(self.address(name), Role.PARTICIPANT, certificate, bytes(32))
+            operator.register_identity(self.address(name), Role.PARTICIPANT, self.certificate(name), bytes(32))
         self.disks: dict[str, Disk] = {}
         self.tasks = {name: LogisticRegression.load(name) for name in self.hospitals}
         self.initial_model = initial_model(LogisticRegression, self.settings.seed)
@@ -116,6 +116,10 @@ class InProcessFederation:
     def address(name: str) -> Address:
         """Return the address of the account called ``name``."""
         return Address(account(name).address)
+
+    def certificate(self, name: str) -> bytes:
+        """Return what is registered as the certificate of the account called ``name``."""
+        return b"certificate " + name.encode()
 
     def ledger(self, name: str) -> MemoryLedger:
         """Return the chain as the account called ``name`` uses it."""
