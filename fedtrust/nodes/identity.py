@@ -33,6 +33,7 @@ PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SEALING_FILE = "identity.json", "account.js
 VERSION = 1
 CERTIFICATE_DAYS = 825
 MINIMUM_PASSPHRASE = 8
+_ROLES = {role.name.lower(): role for role in Role if role is not Role.NONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class PublicIdentity:
             fields.version(VERSION)
             identity = cls(
                 account=fields.address("account"),
-                role=Role[fields.text("role").upper()],
+                role=_ROLES[fields.text("role")],
                 certificate=fields.blob("certificate"),
                 sealing_key=fields.hash("sealing_key"),
             )
@@ -110,9 +111,12 @@ def create_identity(folder: Path, role: Role, passphrase: str, *, private_key: b
 
     Raises ConfigurationError if the folder already holds one or the passphrase is too short.
     """
-    if (folder / PUBLIC_FILE).exists():
+    there = [name for name in (PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SEALING_FILE) if (folder / name).exists()]
+    if there:
         raise ConfigurationError(
-            f"{folder} already holds an identity", advice="name another folder; nothing was overwritten"
+            f"{folder} already holds an identity",
+            got=", ".join(there),
+            advice="name another folder; nothing was overwritten",
         )
     if len(passphrase) < MINIMUM_PASSPHRASE:
         raise ConfigurationError(f"the passphrase is shorter than {MINIMUM_PASSPHRASE} characters")
@@ -163,7 +167,7 @@ def open_identity(folder: Path, passphrase: str) -> Identity:
                 advice="check --passphrase-file or FEDTRUST_PASSPHRASE",
             ) from None
         raise KeyFileError(f"{folder / ACCOUNT_FILE} is not an Ethereum keystore") from None
-    except (KeyError, TypeError, UnicodeDecodeError, NotImplementedError):
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, NotImplementedError):
         raise KeyFileError(f"{folder / ACCOUNT_FILE} is not an Ethereum keystore") from None
     signer: LocalAccount = Account.from_key(key)
     if str(signer.address) != public.account:
