@@ -33,7 +33,7 @@ PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SEALING_FILE = "identity.json", "account.js
 VERSION = 1
 CERTIFICATE_DAYS = 825
 MINIMUM_PASSPHRASE = 8
-_ROLES = {role.name.lower(): role for role in Role if role is not Role.NONE}
+_ROLES = {role.name.lower(): role for role in Role}  # none: the operator
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,6 @@ PUBLICS: dict[str, Callable[[dict[str, object]], object]] = {
     "no account": lambda v: {k: x for k, x in v.items() if k != "account"},
     "a lower-case account": lambda v: {**v, "account": str(v["account"]).lower()},
     "another role": lambda v: {**v, "role": "king"},
-    "no role": lambda v: {**v, "role": "none"},
     "role in capitals": lambda v: {**v, "role": "TRUSTEE"},
     "another version": lambda v: {**v, "version": 2},
     "a surprise": lambda v: {**v, "surprise": 1},
