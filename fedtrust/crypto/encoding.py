@@ -20,8 +20,7 @@ _LONGEST_INTEGER = len(str(-_INTEGER_LIMIT))
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 MAXIMUM_NESTING = 32
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_BRACKETS = re.compile(rb"[\[\]{}]")
+_TOKENS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)  # one pass, no backtracking: an unclosed string costs no more
 
 
 def canonical_json(value: Any) -> bytes:
@@ -78,9 +77,13 @@ def parse_canonical_json(data: bytes, what: str) -> Any:
 def _nesting(data: bytes) -> int:
     """Return how deeply arrays and objects are nested in JSON text; brackets in strings do not count."""
     depth = deepest = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
+    inside = False
+    for token in _TOKENS.findall(data):
+        if token == b'"':
+            inside = not inside
+        elif not inside and len(token) == 1:
+            depth += 1 if token in b"[{" else -1
+            deepest = max(deepest, depth)
     return deepest
 
 

@@ -137,3 +137,12 @@ def test_nesting_is_bounded_and_brackets_in_strings_do_not_count() -> None:
     assert canonical_json(parse_canonical_json(deep, "deep")) == deep
     text = canonical_json({"a": "[{" * 100 + '\\"' + "[" * 100})
     assert canonical_json(parse_canonical_json(text, "text")) == text
+
+
+@pytest.mark.timeout(60)  # a quadratic scan would take an hour
+@pytest.mark.parametrize(
+    "text", [b'"' + b'\\"' * 500_000, b'"' * 1_000_001, b"\\" * 1_000_001], ids=["escaped", "plain", "backslashes"]
+)
+def test_a_megabyte_of_quotes_is_refused_at_once(text: bytes) -> None:
+    with pytest.raises(EncodingError):
+        parse_canonical_json(text, "quotes")
