@@ -17,6 +17,8 @@ from fedtrust.errors import ConfigurationError
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.connection import connect
 from fedtrust.ledger.deploy import deploy_federation, send_ether
+from fedtrust.ledger.events import RewardClaimed
+from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import Address, PublishedKey, Role
 from fedtrust.nodes.identity import PublicIdentity, open_identity
 
@@ -159,8 +161,19 @@ def claim(
     """Withdraw the rewards that were credited to our account."""
     identity = open_identity(identity_folder, options.read_passphrase(passphrase_file))
     ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home or identity_folder)
-    paid = ledger.claim(f"claim at round {ledger.last_round()}")
-    _say(as_json, {"account": identity.account, "wei": str(paid)}, f"claimed {paid / 10**18:.6f} ether")
+    paid = claim_rewards(ledger)
+    text = f"claimed {paid / 10**18:.6f} ether" if paid else "nothing to claim"
+    _say(as_json, {"account": identity.account, "wei": str(paid)}, text)
+
+
+def claim_rewards(ledger: Ledger) -> int:
+    """Withdraw what the ledger's account has been credited; returns the wei paid, 0 if there is nothing.
+
+    The label counts the claims that were paid before: a claim cut off by a crash is resumed under its own label, and
+    a paid one never stands in the way of the next.
+    """
+    paid = sum(isinstance(e, RewardClaimed) and e.account == ledger.account for e in ledger.events())
+    return ledger.claim(f"claim {paid + 1}")
 
 
 def _wei(ether: float) -> int:

@@ -101,6 +101,7 @@ def test_claim_pays_what_was_credited_and_once_only(completed: Federation) -> No
     first, second = fedtrust(*command), fedtrust(*command)
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert first.json == {"account": account, "wei": str(credited)}
+    assert second.json == {"account": account, "wei": "0"}
     assert completed.reader.claimable(account) == 0
     gained = web3.eth.get_balance(account) - before  # type: ignore[arg-type]
     assert credited - 10**15 < gained < credited  # less the gas, once
