@@ -7,8 +7,6 @@ more) is an error of the test.
 
 from __future__ import annotations
 
-import __future__
-
 import ast
 import inspect
 import textwrap
@@ -163,9 +161,7 @@ def _recompiled(function: FunctionType, edits: Sequence[tuple[Edit, str]]) -> Co
         if editor.edits != 1:
             raise NoSuchCheckError(f"{function.__qualname__} has {editor.edits} times {what}, not once")
     ast.increment_lineno(ast.fix_missing_locations(tree), first - 1)
-    module = compile(
-        tree, inspect.getfile(function), "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True
-    )
+    module = compile(tree, inspect.getfile(function), "exec", flags=annotations.compiler_flag, dont_inherit=True)
     code = next(each for each in module.co_consts if isinstance(each, CodeType) and each.co_name == function.__name__)
     if code.co_freevars != function.__code__.co_freevars:
         raise NoSuchCheckError(f"{function.__qualname__} closes over other variables when compiled alone")

@@ -35,17 +35,19 @@ def require_caught_by_one_check(
     """
     with pytest.raises(error, match=match):
         attack()
-    for back in range(len(removed)) if len(removed) > 1 else ():
-        with ExitStack() as stack, pytest.raises(FedtrustError):
-            for index, each in enumerate(removed):
-                if index != back:
-                    stack.enter_context(each())
-            attack()
+    if len(removed) > 1:
+        for back in range(len(removed)):
+            with pytest.raises(FedtrustError):
+                _without(removed[:back] + removed[back + 1 :], attack)
+    _without(removed, attack)
+    with pytest.raises(error, match=match):
+        attack()
+
+
+def _without(removed: Sequence[Callable[[], AbstractContextManager[None]]], attack: Attack) -> None:
     with ExitStack() as stack:
         for each in removed:
             stack.enter_context(each())
-        attack()
-    with pytest.raises(error, match=match):
         attack()
 
 

@@ -145,9 +145,7 @@ def test_a_root_plus_n(modulus: mpz, roots: tuple[mpz, ...]) -> None:
     )
 
 
-def test_wrong_swapped_and_low_order_roots(
-    modulus: mpz, roots: tuple[mpz, ...], primes: tuple[int, int]
-) -> None:
+def test_wrong_swapped_and_low_order_roots(modulus: mpz, roots: tuple[mpz, ...], primes: tuple[int, int]) -> None:
     """One, minus one and the dealer's square root of one, in place of a root and times a root; two roots swapped."""
     p, q = primes
     of_order_2 = (gmpy2.invert(p, q) * p * 2 - 1) % modulus
@@ -303,9 +301,7 @@ def test_another_h_than_the_hashed_one(dealer: Dealer) -> None:
 
 
 @pytest.mark.parametrize("index", [1, 2, 3, 4, 5])
-def test_a_sign_on_a_verification_key_is_refused_or_harmless(
-    committee: Committee, dealer: Dealer, index: int
-) -> None:
+def test_a_sign_on_a_verification_key_is_refused_or_harmless(committee: Committee, dealer: Dealer, index: int) -> None:
     """-1 vanishes under even Lagrange coefficients, so the check in the exponent need not see it.
 
     What a sign can do: the trustee's own share is refused when it opens it (v_i = v^(D e_i) exactly), so the dealer
