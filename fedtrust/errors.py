@@ -37,6 +37,7 @@ class ExitCode(IntEnum):
     SPEC = 55
     ROUND = 60
     CONFIGURATION = 70
+    WORKER = 71
     INTERRUPTED = 130
 
 
@@ -214,3 +215,9 @@ class CertificateMismatchError(FedtrustError):
     """A TLS certificate is not the one registered on chain for its account."""
 
     exit_code = ExitCode.CERTIFICATE_MISMATCH
+
+
+class WorkerError(FedtrustError):
+    """A process that computes for this one ended in the middle of its work."""
+
+    exit_code = ExitCode.WORKER

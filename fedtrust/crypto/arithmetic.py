@@ -1,7 +1,9 @@
 """The batch seam: all heavy modular arithmetic goes through these four functions.
 
-One implementation on gmpy2 for now; a native kernel or a GPU can stand behind the same Protocol. Callers outside
-this package never choose: the module default :data:`ARITHMETIC` is what every other module uses.
+:class:`GmpArithmetic` computes on one core with gmpy2; :class:`fedtrust.crypto.parallel.ParallelArithmetic` spreads
+the same work over worker processes; a native kernel or a GPU can stand behind the same Protocol. Callers never
+choose: every module computes with :data:`ARITHMETIC`, and a program selects once, at its start, what stands behind
+it.
 
 None of this runs in constant time. The secret exponents that pass through here (encryption randomness, key shares)
 are used by processes that answer on the scale of rounds, and the threat model says so.
@@ -15,12 +17,16 @@ from typing import Protocol
 import gmpy2
 from gmpy2 import mpz
 
+from fedtrust.crypto import buckets, square_modulus
+from fedtrust.crypto.fixed_base import TableStore
+from fedtrust.crypto.table_cache import DEFAULT_TABLE_BYTES, TableCache
+
 
 class Arithmetic(Protocol):
     """Modular arithmetic on vectors. All values are reduced: results lie in [0, modulus)."""
 
     def fixed_base_powers(self, base: mpz, exponents: Sequence[mpz], modulus: mpz) -> list[mpz]:
-        """Return ``base^e mod modulus`` for every ``e`` of ``exponents`` (non-negative)."""
+        """Return ``base^e mod modulus`` for every ``e`` of ``exponents``. Raises ValueError for a negative one."""
 
     def products(self, rows: Iterable[Sequence[mpz]], modulus: mpz) -> list[mpz]:
         """Return the elementwise product modulo ``modulus`` of at least one row, all of one length.
@@ -29,17 +35,33 @@ class Arithmetic(Protocol):
         """
 
     def same_exponent_powers(self, bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> list[mpz]:
-        """Return ``b^exponent mod modulus`` for every ``b``; a negative exponent needs units."""
+        """Return ``b^exponent mod modulus`` for every ``b``.
+
+        Raises ZeroDivisionError for a negative exponent of a base that is no unit.
+        """
 
     def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
-        """Return the product of ``bases[j]^exponents[j]`` modulo ``modulus``; exponents are non-negative."""
+        """Return the product of ``bases[j]^exponents[j]`` modulo ``modulus``. Raises ValueError for negative ones."""
 
 
 class GmpArithmetic:
-    """:class:`Arithmetic` on gmpy2. The power functions release the GIL."""
+    """:class:`Arithmetic` on gmpy2, on one core.
+
+    Long powers modulo a square n^2 are taken on pairs (:mod:`fedtrust.crypto.square_modulus`), repeated ones of one
+    base by tables of at most ``table_bytes`` bytes, which ``tables`` keeps between runs.
+    """
+
+    def __init__(self, *, table_bytes: int = DEFAULT_TABLE_BYTES, tables: TableStore | None = None) -> None:
+        """Take the limit of one table in bytes (0: no tables) and where tables are kept."""
+        self.tables = TableCache(table_bytes, tables)
 
     def fixed_base_powers(self, base: mpz, exponents: Sequence[mpz], modulus: mpz) -> list[mpz]:
         """See :meth:`Arithmetic.fixed_base_powers`."""
+        bits = require_exponents(exponents)
+        n = square_modulus.square_root(modulus)
+        table = self.tables.table(base, n, bits, len(exponents)) if n is not None and bits else None
+        if table is not None:
+            return table.powers(exponents)
         return list(gmpy2.powmod_exp_list(base, list(exponents), modulus))
 
     def products(self, rows: Iterable[Sequence[mpz]], modulus: mpz) -> list[mpz]:
@@ -56,39 +78,71 @@ class GmpArithmetic:
 
     def same_exponent_powers(self, bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> list[mpz]:
         """See :meth:`Arithmetic.same_exponent_powers`."""
+        bases, exponent = without_sign(bases, exponent, modulus)
+        if exponent.bit_length() >= square_modulus.MINIMUM_EXPONENT_BITS:
+            n = square_modulus.square_root(modulus)
+            if n is not None:
+                return square_modulus.same_exponent_powers(bases, exponent, n)
         return list(gmpy2.powmod_base_list(list(bases), exponent, modulus))
 
     def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
-        """See :meth:`Arithmetic.multi_exponentiation`; the bucket method (Pippenger 1976)."""
+        """See :meth:`Arithmetic.multi_exponentiation`."""
         if len(bases) != len(exponents):
             raise ValueError("one exponent for each base")
-        if any(exponent < 0 for exponent in exponents):
-            raise ValueError("exponents must not be negative")
-        bits = max((exponent.bit_length() for exponent in exponents), default=0)
-        # A window of w bits costs len(bases) multiplications to fill its buckets and 2^(w+1) to sum them.
-        window = max(1, min(len(bases).bit_length() - 2, 12, bits))
-        mask = (1 << window) - 1
-        result = mpz(1)
-        for shift in range((bits - 1) // window * window, -1, -window) if bits else ():
-            for _ in range(window):
-                result = result * result % modulus
-            buckets: list[mpz | None] = [None] * (mask + 1)
-            for base, exponent in zip(bases, exponents, strict=True):
-                digit = int(exponent >> shift & mask)
-                if digit:
-                    held = buckets[digit]
-                    buckets[digit] = base if held is None else held * base % modulus
-            running: mpz | None = None
-            total: mpz | None = None
-            for bucket in reversed(buckets[1:]):
-                if bucket is not None:
-                    running = bucket if running is None else running * bucket % modulus
-                if running is not None:
-                    total = running if total is None else total * running % modulus
-            if total is not None:
-                result = result * total % modulus
-        return result % modulus
+        bits = require_exponents(exponents)
+        n = square_modulus.square_root(modulus) if bits > 1 else None
+        if n is not None:
+            return square_modulus.multi_exponentiation(bases, exponents, n)
+        result = buckets.multi_exponentiation(
+            bases, exponents, lambda left, right: left * right % modulus, lambda value: value * value % modulus
+        )
+        return (mpz(1) if result is None else result) % modulus
 
 
-ARITHMETIC: Arithmetic = GmpArithmetic()
+class SelectedArithmetic:
+    """The :class:`Arithmetic` that a program has selected; GmpArithmetic until it does."""
+
+    def __init__(self) -> None:
+        """Start with one core and tables in memory only."""
+        self.implementation: Arithmetic = GmpArithmetic()
+
+    def select(self, implementation: Arithmetic) -> None:
+        """Compute with ``implementation`` from now on, in this process."""
+        self.implementation = implementation
+
+    def fixed_base_powers(self, base: mpz, exponents: Sequence[mpz], modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.fixed_base_powers`."""
+        return self.implementation.fixed_base_powers(base, exponents, modulus)
+
+    def products(self, rows: Iterable[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.products`."""
+        return self.implementation.products(rows, modulus)
+
+    def same_exponent_powers(self, bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.same_exponent_powers`."""
+        return self.implementation.same_exponent_powers(bases, exponent, modulus)
+
+    def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
+        """See :meth:`Arithmetic.multi_exponentiation`."""
+        return self.implementation.multi_exponentiation(bases, exponents, modulus)
+
+
+def without_sign(bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> tuple[Sequence[mpz], mpz]:
+    """Return bases and exponent of the same powers, the exponent not negative. Raises ZeroDivisionError.
+
+    gmpy2's lists of powers end the process with a signal when an inverse does not exist, so they never see one.
+    """
+    if exponent >= 0:
+        return bases, exponent
+    return [gmpy2.invert(base, modulus) for base in bases], -exponent
+
+
+def require_exponents(exponents: Sequence[mpz]) -> int:
+    """Return the bits of the longest exponent, 0 for none. Raises ValueError for a negative one."""
+    if any(exponent < 0 for exponent in exponents):
+        raise ValueError("exponents must not be negative")
+    return max((exponent.bit_length() for exponent in exponents), default=0)
+
+
+ARITHMETIC = SelectedArithmetic()
 """What every module of this package computes with."""

@@ -1,12 +1,17 @@
 """Public proof of decryption, of constant size: anyone checks that the plaintexts belong to the aggregate.
 
-DESIGN.md section 4. From the roots y_j (c_j = (1 + M_j n) y_j^n mod n^2): for k = 1..8, 16-bit coefficients r_kj from
-the transcript, R_k = prod_j y_j^(r_kj) mod n. Check R_k^n (1 + n sum_j r_kj M_j) = prod_j c_j^(r_kj) mod n^2.
+docs/cryptography.md, section 6. From the n-th roots y_j (c_j = (1 + M_j n) y_j^n mod n^2): for k = 1..6, 22-bit
+coefficients r_kj from the transcript, R_k = prod_j y_j^(r_kj) mod n. Check, for every k,
+R_k^n (1 + n sum_j r_kj M_j) = prod_j c_j^(r_kj) mod n^2.
 
 Sound for keys whose key proof holds: Z*_{n^2} modulo n-th residues is Z_n when gcd(n, phi(n)) = 1; a false M_j is
-non-zero modulo some prime factor of n, all above 2^16, so each combination misses it with probability at most 2^-16
-and all eight with 2^-128. No trust in trustees or dealer. (One combination with 128-bit coefficients would be sound
-only if n had no factor under 2^128, which nobody can check.)
+non-zero modulo some prime factor of n, all above 2^22, so each combination misses it with probability at most 2^-22
+and all six with 2^-132. No trust in trustees or dealer. (One combination with 128-bit coefficients would be sound
+only if n had no factor under 2^128, which nobody can check.) Six powers modulo n^2 are most of what a verifier pays;
+a bound of 2^16 on the factors would need eight of them.
+
+A threshold opening knows w_j with w_j^n = c_j^g mod n, g = 4 D^2, instead of y_j. With g A + n B = 1 the combination
+is R_k = (prod w_j^(r_kj))^A (prod c_j^(r_kj))^B mod n: one long power for each combination, none for a ciphertext.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from gmpy2 import mpz
 
 from fedtrust.crypto.arithmetic import ARITHMETIC
 from fedtrust.crypto.encoding import fixed_to_int, int_to_fixed
+from fedtrust.crypto.key_proof import SMALL_FACTOR_BITS
 from fedtrust.crypto.paillier import CiphertextVector, PublicKey
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.statements import DecryptionStatement
@@ -26,17 +32,17 @@ from fedtrust.crypto.threshold import Opening
 from fedtrust.crypto.transcript import Transcript
 from fedtrust.errors import CiphertextError, ProofError
 
-COMBINATIONS = 8
-COEFFICIENT_BITS = 16
+COMBINATIONS = 6
+COEFFICIENT_BITS = SMALL_FACTOR_BITS
 
 _MAGIC = b"FTDP"
-_VERSION = 1
+_VERSION = 2
 _ADVICE = "do not accept this round's result"
 
 
 @dataclass(frozen=True, slots=True)
 class DecryptionProof:
-    """The eight combined roots R_k under ``key``, units in [1, n). Raises ProofError."""
+    """The six combined roots R_k under ``key``, units in [1, n). Raises ProofError."""
 
     key: PublicKey
     roots: tuple[mpz, ...] = field(repr=False)
@@ -50,7 +56,7 @@ class DecryptionProof:
                 raise ProofError(f"decryption proof: root {k} is not a unit modulo n", advice=_ADVICE)
 
     def to_bytes(self) -> bytes:
-        """Return the proof file (``FTDP``): version, then eight values in fixed width; 3,077 bytes at 3072 bits."""
+        """Return the proof file (``FTDP``): version, then six values in fixed width; 2,309 bytes at 3072 bits."""
         width = self.key.plaintext_bytes
         return _MAGIC + bytes([_VERSION]) + b"".join(int_to_fixed(root, width) for root in self.roots)
 
@@ -72,7 +78,7 @@ class DecryptionProof:
 def _coefficients(
     ciphertexts: CiphertextVector, plaintexts: Sequence[int], statement: DecryptionStatement
 ) -> list[list[mpz]]:
-    """Return the eight rows r_k of coefficients."""
+    """Return the six rows r_k of coefficients."""
     key = ciphertexts.key
     transcript = Transcript("proof of decryption")
     transcript.absorb_int("n", key.n)
@@ -104,7 +110,23 @@ def prove_decryption(
     if not len(opening.plaintexts) == len(opening.roots) == len(ciphertexts):
         raise ProofError("decryption proof: opening and aggregate have different lengths")
     rows = _coefficients(ciphertexts, opening.plaintexts, statement)
-    return DecryptionProof(key, tuple(ARITHMETIC.multi_exponentiation(opening.roots, row, key.n) for row in rows))
+    combined = [ARITHMETIC.multi_exponentiation(opening.roots, row, key.n) for row in rows]
+    return DecryptionProof(key, tuple(_nth_roots(key, ciphertexts, rows, combined, opening.power)))
+
+
+def _nth_roots(
+    key: PublicKey, ciphertexts: CiphertextVector, rows: Sequence[Sequence[mpz]], combined: Sequence[mpz], power: mpz
+) -> list[mpz]:
+    """Return R_k from W_k = R_k^power: W_k^A X_k^B with power A + n B = 1 and X_k = prod_j c_j^(r_kj) mod n."""
+    if power == 1:
+        return list(combined)
+    a = gmpy2.invert(power, key.n)
+    b = (1 - power * a) // key.n
+    residues = [value % key.n for value in ciphertexts.values]
+    bases = [ARITHMETIC.multi_exponentiation(residues, row, key.n) for row in rows]
+    return ARITHMETIC.products(
+        [ARITHMETIC.same_exponent_powers(combined, a, key.n), ARITHMETIC.same_exponent_powers(bases, b, key.n)], key.n
+    )
 
 
 def verify_decryption(

@@ -31,7 +31,7 @@ MAXIMUM_TRUSTEES = 32
 SEALING_KEY_BYTES = 32
 
 _FORMAT = "fedtrust.key-manifest"
-_VERSION = 1
+_VERSION = 2
 _FIELDS = {"format", "version", "n", "h", "v", "threshold", "trustees", "key_proof"}
 _TRUSTEE_FIELDS = {"index", "account", "sealing_key", "verification"}
 _ADVICE = "do not use this key; ask the operator for a new ceremony"

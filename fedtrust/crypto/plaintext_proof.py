@@ -28,7 +28,7 @@ STATISTICAL_BITS = 64
 """By how many bits the mask b exceeds what it hides: s is uniform up to 2^-64."""
 
 _MAGIC = b"FTPK"
-_VERSION = 1
+_VERSION = 2
 _ADVICE = "refuse this update; its sender must prove again what it encrypted"
 
 

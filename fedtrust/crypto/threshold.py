@@ -2,21 +2,17 @@
 
 Shoup: Practical threshold signatures, Eurocrypt 2000, with n as the public exponent (DESIGN.md section 4). For an
 aggregated ciphertext c and x = c mod n, trustee i sends x_i = x^(2 D e_i) mod n. Any t of them give
-w = prod x_i^(2 L_i) = x^(4 D^2 e), and with 4 D^2 A + n B = 1 the n-th root of x is y = w^A x^B. Then
-c = (1 + M n) y^n mod n^2 opens to M.
+w = prod x_i^(2 L_i) = y^(4 D^2), y the n-th root of x. Then c^(4 D^2) = (1 + 4 D^2 M n) w^n mod n^2 opens to M; the
+root y itself, a power of |n| bits away, is never needed.
 
 A trustee must take roots of agreed aggregates only: a partial of a single update would help to open that update.
 That rule belongs to the trustee's state machine in ``protocol``; nothing here can know what was agreed.
 
-Blame without subsets (Shoup's proof of equal discrete logarithms of x_i^2 and v_i, batched over the vector, in the
-squares, section 2.2 of the paper) belongs in a module ``partial_proof`` beside this one. Until it exists,
-:func:`combine` finds wrong partials by trying subsets.
+A wrong partial names its trustee by its proof: :mod:`fedtrust.crypto.partial_proof`.
 """
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -33,15 +29,14 @@ from fedtrust.crypto.vector_codec import decode_vector, encode_vector
 from fedtrust.errors import CiphertextError, KeyFileError, ProofError, RoundError
 
 _MAGIC = b"FTPV"
-_SCREEN_BITS = 128
 
 
 class PartialDecryptionError(ProofError):
-    """No ``threshold`` of the partial decryptions fit together; ``indices`` are the trustees who sent them."""
+    """The partial decryptions of ``indices`` do not open the ciphertexts."""
 
-    def __init__(self, message: str, *, indices: tuple[int, ...], expected: str, got: str, advice: str) -> None:
+    def __init__(self, message: str, *, indices: tuple[int, ...], expected: str, advice: str) -> None:
         """Take the message and its diagnostics, and the trustees concerned."""
-        super().__init__(message, expected=expected, got=got, advice=advice)
+        super().__init__(message, expected=expected, got=f"partials of trustees {list(indices)}", advice=advice)
         self.indices = indices
 
 
@@ -95,17 +90,15 @@ class PartialVector:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The opened plaintexts and the roots y_j that the decryption proof is made from.
+    """The opened plaintexts, and the roots that the decryption proof is made from: roots[j]^n = c_j^power mod n.
 
-    ``used`` are the trustees whose partials were combined; ``excluded`` those whose partials were malformed or did not
-    fit the used ones. That is a hint for the log, never evidence: colluding trustees can send partials that fit only
-    each other's, and so make a right one look wrong. Blame needs the proofs of ``partial_proof``.
+    ``used`` are the trustees whose partials were combined, ascending.
     """
 
     plaintexts: tuple[int, ...] = field(repr=False)
     roots: tuple[mpz, ...] = field(repr=False)
-    used: tuple[int, ...]
-    excluded: tuple[int, ...] = ()
+    power: mpz = mpz(1)  # noqa: RUF009 - an immutable number
+    used: tuple[int, ...] = ()
 
 
 def verify_share(manifest: KeyManifest, share: KeyShare) -> None:
@@ -136,49 +129,59 @@ def partial_roots(manifest: KeyManifest, share: KeyShare, ciphertexts: Ciphertex
 
 
 def combine(manifest: KeyManifest, ciphertexts: CiphertextVector, partials: Mapping[int, PartialVector]) -> Opening:
-    """Open ``ciphertexts`` with any t right partials among ``partials`` (by trustee index).
+    """Open ``ciphertexts`` with the partials, by trustee index, of the t lowest indices.
 
-    Every root is checked exactly (y^n = x mod n), so what is returned is right whoever sent the partials. Subsets of
-    t are tried in order of index until one fits; then the partials left over that do not fit are reported as
-    ``excluded`` if there was reason to look (a subset failed, or a partial was malformed). The number of subsets
-    grows fast with the committee; at ten trustees the worst case is 252 cheap screens.
-
-    Raises RoundError if fewer than t partials of the right form are there, PartialDecryptionError if no t fit.
+    Who sent a wrong partial is found before, by its proof (:mod:`fedtrust.crypto.partial_proof`). Here every w_j is
+    checked exactly (w^n = x^(4 D^2) mod n), so what is returned is right whoever sent the partials and whatever was
+    proven. Raises RoundError if fewer than t partials are there, CiphertextError if one is of the wrong form,
+    PartialDecryptionError if they do not open the ciphertexts.
     """
     key, threshold = manifest.public_key, manifest.threshold
     _require_key(key, ciphertexts)
-    # 1. A partial of the wrong form takes part in no subset.
-    usable = sorted(i for i, p in partials.items() if _fits(manifest, ciphertexts, i, p))
-    malformed = sorted(set(partials) - set(usable))
-    if len(usable) < threshold:
+    if len(partials) < threshold:
         raise RoundError(
-            "too few partial decryptions",
-            expected=f"{threshold} of the right index, key and length",
-            got=f"{len(usable)} (malformed: {malformed})",
-            advice="wait for more trustees",
+            "too few partial decryptions", expected=threshold, got=len(partials), advice="wait for more trustees"
         )
-    # 2. Try subsets: the cheap screen first, then the exact computation.
-    bases = [value % key.n for value in ciphertexts.values]
-    screen = _Screen.of(manifest, bases, {i: partials[i] for i in usable})
-    failed = False
-    for subset in itertools.combinations(usable, threshold):
-        opening = _open_with(manifest, ciphertexts, bases, partials, subset) if screen.passes(subset) else None
-        if opening is None:
-            failed = True
-            continue
-        # 3. Name who was wrong.
-        plaintexts, roots = opening
-        wrong = list(malformed)
-        if failed or malformed:
-            wrong += [i for i in usable if i not in subset and not _agrees(manifest, roots, partials, subset, i)]
-        return Opening(plaintexts, roots, subset, tuple(sorted(wrong)))
-    raise PartialDecryptionError(
-        f"no {threshold} of the partial decryptions fit together",
-        indices=tuple(sorted(partials)),
-        expected=f"{threshold} right partials",
-        got=f"partials of trustees {sorted(partials)}",
-        advice="collect partials of more trustees; at least one of these is wrong",
-    )
+    used = tuple(sorted(partials)[:threshold])
+    for index in used:
+        _require_form(manifest, ciphertexts, index, partials[index])
+    # 1. w_j = prod_i x_ij^(2 L_i) mod n, which is the n-th root of x_j to the power 4 D^2.
+    doubled = {i: 2 * c for i, c in lagrange_coefficients(used, len(manifest.trustees)).items()}
+    roots = interpolate_exponents({i: partials[i].values for i in used}, doubled, key.n)
+    # 2. Open c^(4 D^2), whose root is known, and divide the plaintext by 4 D^2.
+    return open_with_roots(key, ciphertexts, roots, 4 * manifest.delta**2, used)
+
+
+def open_with_roots(
+    key: PublicKey,
+    ciphertexts: CiphertextVector,
+    roots: Sequence[mpz],
+    power: mpz,
+    used: tuple[int, ...] = (),
+) -> Opening:
+    """Open ``ciphertexts`` by w_j with w_j^n = c_j^power mod n; ``power`` is a unit modulo n.
+
+    c^power = (1 + power M n) w^n mod n^2, because u^n mod n^2 depends on u modulo n only. This is public work and most
+    of a decryption. Raises PartialDecryptionError, naming the first place, if some w_j is not such a root.
+    """
+    n, n_squared = key.n, key.n_squared
+    scale = gmpy2.invert(power, n)
+    masks = ARITHMETIC.same_exponent_powers(roots, n, n_squared)
+    inverses = ARITHMETIC.same_exponent_powers([mask % n for mask in masks], mpz(-1), n)
+    plaintexts = []
+    for index, (raised, mask, inverse) in enumerate(
+        zip(ARITHMETIC.same_exponent_powers(ciphertexts.values, power, n_squared), masks, inverses, strict=True)
+    ):
+        quotient, remainder = divmod((raised - mask) % n_squared, n)
+        if remainder:
+            raise PartialDecryptionError(
+                f"the partial decryptions do not open ciphertext {index}",
+                indices=used,
+                expected="partials of one aggregate by the trustees of this key",
+                advice="verify each partial's proof: it names the trustee whose partial is wrong",
+            )
+        plaintexts.append(int(quotient * inverse % n * scale % n))
+    return Opening(tuple(plaintexts), tuple(roots), power, used)
 
 
 def _require_key(key: PublicKey, ciphertexts: CiphertextVector) -> None:
@@ -186,85 +189,16 @@ def _require_key(key: PublicKey, ciphertexts: CiphertextVector) -> None:
         raise CiphertextError("ciphertexts are under another key than the manifest's")
 
 
-def _fits(manifest: KeyManifest, ciphertexts: CiphertextVector, index: int, partial: PartialVector) -> bool:
-    return (
-        partial.index == index
-        and 1 <= index <= len(manifest.trustees)
-        and partial.key.n == manifest.public_key.n
-        and len(partial) == len(ciphertexts)
-    )
-
-
-def _combined_powers(manifest: KeyManifest, partials: Mapping[int, Sequence[mpz]], subset: Sequence[int]) -> list[mpz]:
-    """Return w_j = prod_i x_ij^(2 L_i) mod n."""
-    doubled = {i: 2 * c for i, c in lagrange_coefficients(subset, len(manifest.trustees)).items()}
-    return interpolate_exponents(partials, doubled, manifest.public_key.n)
-
-
-@dataclass(frozen=True, slots=True)
-class _Screen:
-    """One random combination over the vector, which tells nearly every wrong subset at the cost of one power.
-
-    With secret weights r_j of 128 bits, W_i = prod_j x_ij^(r_j) and X = prod_j x_j^(r_j), right partials satisfy
-    (prod_i W_i^(2 L_i))^n = X^(4 D^2). What passes is still checked exactly.
-    """
-
-    manifest: KeyManifest
-    combined: Mapping[int, Sequence[mpz]]
-    expected: mpz
-
-    @classmethod
-    def of(cls, manifest: KeyManifest, bases: Sequence[mpz], partials: Mapping[int, PartialVector]) -> _Screen:
-        n = manifest.public_key.n
-        weights = [mpz(secrets.randbits(_SCREEN_BITS)) for _ in bases]
-        combined = {i: [ARITHMETIC.multi_exponentiation(p.values, weights, n)] for i, p in partials.items()}
-        x = ARITHMETIC.multi_exponentiation(bases, weights, n)
-        return cls(manifest, combined, gmpy2.powmod(x, 4 * manifest.delta**2, n))
-
-    def passes(self, subset: tuple[int, ...]) -> bool:
-        n = self.manifest.public_key.n
-        w = _combined_powers(self.manifest, self.combined, subset)[0]
-        return bool(gmpy2.powmod(w, n, n) == self.expected)
-
-
-def _open_with(
-    manifest: KeyManifest,
-    ciphertexts: CiphertextVector,
-    bases: Sequence[mpz],
-    partials: Mapping[int, PartialVector],
-    subset: tuple[int, ...],
-) -> tuple[tuple[int, ...], tuple[mpz, ...]] | None:
-    """Return plaintexts and roots by the partials of ``subset``, or None if they do not fit together."""
-    key = manifest.public_key
-    n, n_squared, power = key.n, key.n_squared, 4 * manifest.delta**2
-    # 1. Roots: y = w^A x^B with 4 D^2 A + n B = 1; A positive, B small and negative.
-    a = gmpy2.invert(power, n)
-    b = (1 - power * a) // n
-    combined = _combined_powers(manifest, {i: partials[i].values for i in subset}, subset)
-    roots = ARITHMETIC.products(
-        [ARITHMETIC.same_exponent_powers(combined, a, n), ARITHMETIC.same_exponent_powers(bases, b, n)], n
-    )
-    # 2. Exact check y^n = x mod n, and M = ((c - y^n) / n) / x mod n, since c = y^n + M n y^n mod n^2.
-    inverses = ARITHMETIC.same_exponent_powers(bases, mpz(-1), n)
-    plaintexts = []
-    for c, masked, inverse in zip(
-        ciphertexts.values, ARITHMETIC.same_exponent_powers(roots, n, n_squared), inverses, strict=True
-    ):
-        quotient, remainder = divmod((c - masked) % n_squared, n)
-        if remainder:
-            return None
-        plaintexts.append(int(quotient * inverse % n))
-    return tuple(plaintexts), tuple(roots)
-
-
-def _agrees(
-    manifest: KeyManifest,
-    roots: Sequence[mpz],
-    partials: Mapping[int, PartialVector],
-    subset: tuple[int, ...],
-    index: int,
-) -> bool:
-    """Return whether the partial of ``index`` fits the known ``roots``: with t - 1 right ones, w = y^(4 D^2)."""
-    others = (*subset[:-1], index)
-    combined = _combined_powers(manifest, {i: partials[i].values for i in others}, others)
-    return combined == ARITHMETIC.same_exponent_powers(roots, 4 * manifest.delta**2, manifest.public_key.n)
+def _require_form(manifest: KeyManifest, ciphertexts: CiphertextVector, index: int, partial: PartialVector) -> None:
+    if not 1 <= index <= len(manifest.trustees) or partial.index != index:
+        raise CiphertextError(
+            f"partial vector under index {index} is not that trustee's",
+            expected=f"a trustee in 1 to {len(manifest.trustees)}",
+            got=partial.index,
+        )
+    if partial.key.n != manifest.public_key.n:
+        raise CiphertextError(f"partial vector of trustee {index} is under another key")
+    if len(partial) != len(ciphertexts):
+        raise CiphertextError(
+            f"partial vector of trustee {index} has another length", expected=len(ciphertexts), got=len(partial)
+        )

@@ -14,7 +14,7 @@ from gmpy2 import mpz
 
 from fedtrust.crypto.encoding import fixed_to_int, int_to_fixed
 
-_DOMAIN = b"fedtrust/transcript/v1"
+_DOMAIN = b"fedtrust/transcript/v2"
 _KIND_START, _KIND_BYTES, _KIND_INT, _KIND_INTS, _KIND_COEFFICIENTS, _KIND_RESIDUES = range(6)
 _EXTRA_BITS = 128  # makes a reduction modulo n indistinguishable from uniform
 
@@ -53,18 +53,21 @@ class Transcript:
             self._state.update(int_to_fixed(value, width))
 
     def coefficients(self, count: int, bits: int, label: str) -> list[mpz]:
-        """Return ``count`` challenges, uniform over ``bits`` bits (a multiple of 8)."""
-        if bits <= 0 or bits % 8:
-            raise ValueError("coefficients have a whole number of bytes")
-        return self._answer(_KIND_COEFFICIENTS, label, count, bits // 8)
+        """Return ``count`` challenges, uniform over ``bits`` bits. Raises ValueError without bits."""
+        if bits <= 0:
+            raise ValueError("a coefficient needs at least one bit")
+        mask = (1 << bits) - 1
+        return [value & mask for value in self._answer(_KIND_COEFFICIENTS, label, count, bits)]
 
     def residues(self, count: int, modulus: int, label: str) -> list[mpz]:
         """Return ``count`` challenges, uniform modulo ``modulus`` up to 2^-128."""
-        width = (modulus.bit_length() + _EXTRA_BITS + 7) // 8
-        return [value % modulus for value in self._answer(_KIND_RESIDUES, label, count, width)]
+        bits = modulus.bit_length() + _EXTRA_BITS
+        return [value % modulus for value in self._answer(_KIND_RESIDUES, label, count, bits)]
 
-    def _answer(self, kind: int, label: str, count: int, width: int) -> list[mpz]:
+    def _answer(self, kind: int, label: str, count: int, bits: int) -> list[mpz]:
+        """Return ``count`` integers of ``bits`` bits, rounded up to whole bytes."""
         self._open(kind, label)
-        self._state.update(int_to_fixed(count, 8) + int_to_fixed(width, 8))
+        self._state.update(int_to_fixed(count, 8) + int_to_fixed(bits, 8))
+        width = (bits + 7) // 8
         stream = self._state.digest(count * width)
         return [fixed_to_int(stream[at : at + width]) for at in range(0, count * width, width)]

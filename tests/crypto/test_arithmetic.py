@@ -1,94 +1,146 @@
+"""One conformance suite for every implementation of the batch seam, against Python's own integers."""
+
 from __future__ import annotations
 
 import math
+import secrets
+from collections.abc import Iterator
 
 import pytest
 from gmpy2 import mpz
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic, GmpArithmetic
-from fedtrust.crypto.shamir import lagrange_coefficients, split_secret
+from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic, GmpArithmetic, SelectedArithmetic
+from fedtrust.crypto.parallel import MINIMUM_BASES, MINIMUM_POWERS, ParallelArithmetic
+from tests.fixtures.keys import test_primes
 
-MODULUS = mpz(2**127 - 1) * mpz(2**89 - 1)
-RESIDUE = st.integers(1, 2**89 - 2).map(mpz)
-EXPONENT = st.one_of(st.integers(0, 3), st.integers(0, 2**16 - 1), st.integers(0, 2**300)).map(mpz)
+SMALL = mpz(2**127 - 1) * mpz(2**89 - 1)
+ROOT = math.prod(map(mpz, test_primes(2048)))
+SQUARE = ROOT**2
+MODULI = [SMALL, SMALL**2, mpz(test_primes(2048)[0]) ** 2, ROOT, SQUARE]
+LONG = MINIMUM_POWERS + 3  # long enough for every implementation to leave its short cut
+EDGES = (0, 1, 2)
 
-
-def test_the_default_implements_the_protocol() -> None:
-    seam: Arithmetic = GmpArithmetic()
-    assert type(seam) is type(ARITHMETIC)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(RESIDUE, EXPONENT), max_size=80))
-def test_multi_exponentiation_is_the_product_of_powers(pairs: list[tuple[mpz, mpz]]) -> None:
-    expected = math.prod((pow(int(b), int(e), int(MODULUS)) for b, e in pairs), start=1) % int(MODULUS)
-    assert ARITHMETIC.multi_exponentiation([b for b, _ in pairs], [e for _, e in pairs], MODULUS) == expected
-
-
-@settings(deadline=None)
-@given(st.integers(1, 700), st.sampled_from([1, 8, 16, 128]), st.integers(0, 2**32))
-def test_multi_exponentiation_of_long_vectors(count: int, bits: int, seed: int) -> None:
-    bases = [mpz(3 + seed + i * i) for i in range(count)]
-    exponents = [mpz(pow(7, seed + i, 2**bits)) for i in range(count)]
-    expected = math.prod(pow(int(b), int(e), int(MODULUS)) for b, e in zip(bases, exponents, strict=True))
-    assert ARITHMETIC.multi_exponentiation(bases, exponents, MODULUS) == expected % MODULUS
+IMPLEMENTATIONS = {
+    "gmp": GmpArithmetic,
+    "gmp without tables": lambda: GmpArithmetic(table_bytes=0),
+    "two processes": lambda: ParallelArithmetic(2),
+    "selected": SelectedArithmetic,
+}
+relaxed = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@settings(deadline=None)
-@given(RESIDUE, st.lists(EXPONENT, max_size=8))
-def test_fixed_base_powers(base: mpz, exponents: list[mpz]) -> None:
-    got = ARITHMETIC.fixed_base_powers(base, exponents, MODULUS)
-    assert got == [pow(int(base), int(e), int(MODULUS)) for e in exponents]
+@pytest.fixture(scope="module", params=IMPLEMENTATIONS)
+def arithmetic(request: pytest.FixtureRequest) -> Iterator[Arithmetic]:
+    implementation = IMPLEMENTATIONS[request.param]()
+    yield implementation
+    if isinstance(implementation, ParallelArithmetic):
+        implementation.close()
 
 
-@settings(deadline=None)
-@given(st.lists(RESIDUE, max_size=8), st.integers(-(2**100), 2**100))
-def test_same_exponent_powers_also_negative(bases: list[mpz], exponent: int) -> None:
-    got = ARITHMETIC.same_exponent_powers(bases, mpz(exponent), MODULUS)
-    assert got == [pow(int(b), exponent, int(MODULUS)) for b in bases]
+@pytest.fixture(params=MODULI, ids=lambda modulus: f"{modulus.bit_length()} bits")
+def modulus(request: pytest.FixtureRequest) -> mpz:
+    return mpz(request.param)
 
 
-@settings(deadline=None)
-@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(RESIDUE, min_size=n, max_size=n), min_size=1)))
-def test_products_consume_rows_one_by_one(rows: list[list[mpz]]) -> None:
-    got = ARITHMETIC.products(iter(rows), MODULUS)
-    assert got == [math.prod(column) % MODULUS for column in zip(*rows, strict=True)]
+def edge_values(modulus: mpz, count: int) -> list[mpz]:
+    edges = [mpz(0), mpz(1), modulus - 1, modulus, modulus + 1, modulus**2 - 1]
+    return (edges + [mpz(secrets.randbelow(int(modulus))) for _ in range(count)])[:count]
 
 
-def test_misuse_is_refused() -> None:
+@pytest.mark.parametrize("count", [0, 1, 5, LONG])
+@pytest.mark.parametrize("bits", [1, 17, 130])
+def test_fixed_base_powers(arithmetic: Arithmetic, modulus: mpz, count: int, bits: int) -> None:
+    base = mpz(secrets.randbelow(int(modulus)) | 1)
+    exponents = ([mpz(0), mpz(1), mpz(2**bits - 1)] + [mpz(secrets.randbits(bits)) for _ in range(count)])[:count]
+    expected = [pow(int(base), int(e), int(modulus)) for e in exponents]
+    assert arithmetic.fixed_base_powers(base, exponents, modulus) == expected
+    assert arithmetic.fixed_base_powers(base, exponents, modulus) == expected  # by the table the first call made
+
+
+def test_fixed_base_powers_of_a_base_that_is_no_unit(arithmetic: Arithmetic) -> None:
+    base, exponents = mpz(test_primes(2048)[0]), [mpz(secrets.randbits(200)) for _ in range(LONG)]
+    expected = [pow(int(base), int(e), int(SQUARE)) for e in exponents]
+    assert arithmetic.fixed_base_powers(base, exponents, SQUARE) == expected
+
+
+@pytest.mark.parametrize(
+    "exponent", [0, 1, 2, 63, 2**64 + 13, 2**300 - 1, 2**300, 3**200, -1, -(2**70)], ids=lambda e: f"{e:.1e}"
+)
+def test_same_exponent_powers(arithmetic: Arithmetic, modulus: mpz, exponent: int) -> None:
+    for count in (0, 1, LONG):
+        bases = edge_values(modulus, count) if exponent >= 0 else [mpz(2 + i) for i in range(count)]
+        expected = [pow(int(b), exponent, int(modulus)) for b in bases]
+        assert arithmetic.same_exponent_powers(bases, mpz(exponent), modulus) == expected
+
+
+@pytest.mark.parametrize("bits", [0, 1, 16, 22, 128, 300])
+@pytest.mark.parametrize("count", [0, 1, 2, 40, MINIMUM_BASES + 1])
+def test_multi_exponentiation(arithmetic: Arithmetic, modulus: mpz, bits: int, count: int) -> None:
+    if count > 40 and (bits > 22 or modulus < SQUARE):
+        count = 41
+    bases = edge_values(modulus, count)[::-1]
+    bases = [b if b % modulus else mpz(3) for b in bases]  # a zero would hide every other factor
+    exponents = [mpz(secrets.randbits(bits)) if bits else mpz(0) for _ in bases]
+    expected = 1 % int(modulus)
+    for b, e in zip(bases, exponents, strict=True):
+        expected = expected * pow(int(b), int(e), int(modulus)) % int(modulus)
+    assert arithmetic.multi_exponentiation(bases, exponents, modulus) == expected
+
+
+def test_a_zero_base_gives_zero(arithmetic: Arithmetic, modulus: mpz) -> None:
+    assert arithmetic.multi_exponentiation([mpz(0), mpz(3)], [mpz(5), mpz(7)], modulus) == 0
+    assert arithmetic.multi_exponentiation([mpz(0), mpz(3)], [mpz(0), mpz(1)], modulus) == 3
+
+
+@relaxed
+@given(data=st.data())
+def test_multi_exponentiation_is_the_product_of_powers(arithmetic: Arithmetic, data: st.DataObject) -> None:
+    modulus = data.draw(st.sampled_from([SMALL, SQUARE]))
+    exponent = st.one_of(st.integers(0, 3), st.integers(0, 2**16 - 1), st.integers(0, 2**300)).map(mpz)
+    pairs = data.draw(st.lists(st.tuples(st.integers(1, int(modulus) - 1).map(mpz), exponent), max_size=20))
+    expected = math.prod((pow(int(b), int(e), int(modulus)) for b, e in pairs), start=1) % int(modulus)
+    assert arithmetic.multi_exponentiation([b for b, _ in pairs], [e for _, e in pairs], modulus) == expected
+
+
+@relaxed
+@given(
+    st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(st.integers(0, 2**90), min_size=n, max_size=n), min_size=1))
+)
+def test_products_consume_rows_one_by_one(arithmetic: Arithmetic, rows: list[list[int]]) -> None:
+    got = arithmetic.products(iter([[mpz(v) for v in row] for row in rows]), SMALL)
+    assert got == [math.prod(column) % SMALL for column in zip(*rows, strict=True)]
+
+
+def test_misuse_is_refused(arithmetic: Arithmetic) -> None:
     with pytest.raises(ValueError, match="at least one row"):
-        ARITHMETIC.products([], MODULUS)
+        arithmetic.products([], SMALL)
     with pytest.raises(ValueError, match="zip"):
-        ARITHMETIC.products([[mpz(1)], [mpz(1), mpz(2)]], MODULUS)
+        arithmetic.products([[mpz(1)], [mpz(1), mpz(2)]], SMALL)
     with pytest.raises(ValueError, match="one exponent"):
-        ARITHMETIC.multi_exponentiation([mpz(2)], [], MODULUS)
-    with pytest.raises(ValueError, match="negative"):
-        ARITHMETIC.multi_exponentiation([mpz(2)], [mpz(-1)], MODULUS)
+        arithmetic.multi_exponentiation([mpz(2)], [], SMALL)
+    with pytest.raises(ValueError, match="one exponent"):
+        arithmetic.multi_exponentiation([mpz(2)] * 2000, [mpz(5)] * 1999, SMALL)
+    for modulus in (SMALL, SQUARE):
+        with pytest.raises(ValueError, match="negative"):
+            arithmetic.multi_exponentiation([mpz(2)], [mpz(-1)], modulus)
+        with pytest.raises(ValueError, match="negative"):
+            arithmetic.fixed_base_powers(mpz(2), [mpz(1)] * LONG + [mpz(-1)], modulus)
+    for exponent in (-1, -7, -(2**80)):  # gmpy2 would end the process
+        with pytest.raises(ZeroDivisionError):
+            arithmetic.same_exponent_powers([mpz(2)] * LONG + [mpz(test_primes(2048)[0])], mpz(exponent), ROOT)
 
 
-@settings(deadline=None)
-@given(st.data(), st.integers(1, 8))
-def test_any_threshold_of_shares_interpolates(data: st.DataObject, count: int) -> None:
-    threshold = data.draw(st.integers(1, count))
-    secret = data.draw(st.integers(0, int(MODULUS) - 1))
-    subset = data.draw(st.permutations(range(1, count + 1)))[:threshold]
-    shares = split_secret(mpz(secret), MODULUS, threshold, count)
-    weights = lagrange_coefficients(subset, count)
-    total = sum(weights[i] * shares[i - 1] for i in subset)
-    assert total % MODULUS == math.factorial(count) * secret % MODULUS
+def test_a_program_selects_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(ARITHMETIC.implementation, GmpArithmetic)
+    selected, seen = SelectedArithmetic(), []
 
+    class Recording(GmpArithmetic):
+        def products(self, rows: object, modulus: mpz) -> list[mpz]:
+            seen.append(modulus)
+            return super().products(rows, modulus)  # type: ignore[arg-type]
 
-def test_lagrange_coefficients_are_exact_integers() -> None:
-    from tests.crypto import textbook
-
-    for subset in ([1, 2, 3], [2, 5, 9], [1, 10], [7]):
-        exact = textbook.lagrange_at_zero(subset)
-        assert lagrange_coefficients(subset, 10) == {i: math.factorial(10) * exact[i] for i in subset}
-
-
-def test_fewer_shares_than_the_threshold_miss_the_secret() -> None:
-    shares = split_secret(mpz(123456789), MODULUS, 3, 5)
-    weights = lagrange_coefficients([1, 2], 5)
-    assert sum(weights[i] * shares[i - 1] for i in (1, 2)) % MODULUS != math.factorial(5) * 123456789 % MODULUS
+    selected.select(Recording())
+    assert selected.products([[mpz(5)], [mpz(7)]], mpz(11)) == [2]
+    assert seen == [11]

@@ -34,11 +34,11 @@ def test_an_honest_proof_holds_and_is_the_textbooks(modulus: mpz, roots: tuple[m
 
 
 def test_every_root_is_checked(modulus: mpz, roots: tuple[mpz, ...]) -> None:
-    for k in range(8):
+    for k in range(6):
         for bad in (roots[k] + 1, modulus - roots[k], mpz(0), roots[k] + modulus, mpz(1), -roots[k]):
             with pytest.raises(ProofError):
                 verify_key_proof(modulus, (*roots[:k], bad, *roots[k + 1 :]))
-    for wrong in (roots[:7], (*roots, roots[0]), (), tuple(reversed(roots))):
+    for wrong in (roots[:5], (*roots, roots[0]), (), tuple(reversed(roots))):
         with pytest.raises(ProofError):
             verify_key_proof(modulus, wrong)
 
@@ -63,7 +63,7 @@ def test_primes_and_powers_are_refused_even_with_true_roots() -> None:
     with pytest.raises(ProofError, match="prime or a perfect power"):
         verify_key_proof(p, prove_key(p, p - 1))
     with pytest.raises(ProofError, match="prime or a perfect power"):
-        verify_key_proof(p**2, (mpz(1),) * 8)
+        verify_key_proof(p**2, (mpz(1),) * 6)
 
 
 def test_even_and_tiny_moduli_are_refused(modulus: mpz, roots: tuple[mpz, ...]) -> None:

@@ -72,7 +72,7 @@ def test_damaged_files_are_refused(key: PublicKey, proof: PlaintextProof) -> Non
     bad_mask = data[:5] + bytes(512) + data[5 + 512 :]
     non_unit = data[:5] + int(key.n).to_bytes(512, "big") + data[5 + 512 :]
     wide_mask = data[:5] + int(key.n_squared).to_bytes(512, "big") + data[5 + 512 :]
-    wrong_head = [b"", data[:-1], data + b"\x00", b"XXXX" + data[4:], data[:4] + b"\x02" + data[5:]]
+    wrong_head = [b"", data[:-1], data + b"\x00", b"XXXX" + data[4:], data[:4] + b"\x01" + data[5:]]
     for bad in (*wrong_head, bad_z, bad_mask, non_unit, wide_mask):
         with pytest.raises(ProofError):
             PlaintextProof.from_bytes(bad, key)

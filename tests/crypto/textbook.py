@@ -46,7 +46,7 @@ class Transcript:
     """The transcript's format: everything ever absorbed, as one byte string."""
 
     def __init__(self, label: str) -> None:
-        self.data = b"fedtrust/transcript/v1" + self._head(0, label)
+        self.data = b"fedtrust/transcript/v2" + self._head(0, label)
 
     @staticmethod
     def _head(kind: int, label: str) -> bytes:
@@ -63,17 +63,17 @@ class Transcript:
         self.data += self._head(3, label) + len(values).to_bytes(8, "big") + width.to_bytes(8, "big")
         self.data += b"".join(value.to_bytes(width, "big") for value in values)
 
-    def _answer(self, kind: int, label: str, count: int, width: int) -> list[int]:
-        self.data += self._head(kind, label) + count.to_bytes(8, "big") + width.to_bytes(8, "big")
+    def _answer(self, kind: int, label: str, count: int, bits: int) -> list[int]:
+        self.data += self._head(kind, label) + count.to_bytes(8, "big") + bits.to_bytes(8, "big")
+        width = -(-bits // 8)
         stream = hashlib.shake_256(self.data).digest(count * width)
         return [int.from_bytes(stream[i * width : (i + 1) * width], "big") for i in range(count)]
 
     def coefficients(self, count: int, bits: int, label: str) -> list[int]:
-        return self._answer(4, label, count, bits // 8)
+        return [value % 2**bits for value in self._answer(4, label, count, bits)]
 
     def residues(self, count: int, modulus: int, label: str) -> list[int]:
-        width = -(-(modulus.bit_length() + 128) // 8)
-        return [value % modulus for value in self._answer(5, label, count, width)]
+        return [value % modulus for value in self._answer(5, label, count, modulus.bit_length() + 128)]
 
 
 def generator(n: int) -> int:
@@ -145,8 +145,8 @@ def decryption_proof(
     t.ints("ciphertexts", ciphertexts, n.bit_length() // 4)
     t.ints("plaintexts", plaintexts, n.bit_length() // 8)
     combined = []
-    for k in range(8):
-        r = t.coefficients(len(ciphertexts), 16, f"r{k}")
+    for k in range(6):
+        r = t.coefficients(len(ciphertexts), 22, f"r{k}")
         combined.append(math.prod(pow(y, e, n) for y, e in zip(roots, r, strict=True)) % n)
     return combined
 
@@ -156,4 +156,4 @@ def key_proof(p: int, q: int) -> list[int]:
     t = Transcript("key proof")
     t.int("n", n)
     root = pow(n, -1, math.lcm(p - 1, q - 1))
-    return [pow(rho, root, n) for rho in t.residues(8, n, "rho")]
+    return [pow(rho, root, n) for rho in t.residues(6, n, "rho")]
