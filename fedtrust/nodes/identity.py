@@ -1,18 +1,20 @@
-"""Identity folders: an account key, a TLS key with its certificate and a sealing key, each in its standard format.
+"""Identity folders: an account key, a TLS key with its certificate and a sealing key, under one passphrase.
 
     identity.json    public: account, role, certificate, sealing key; hand it to the operator
     account.json     the secp256k1 key as an Ethereum keystore (scrypt)
-    tls.pem          the P-256 key of the certificate, PKCS 8, encrypted
-    sealing.pem      the X25519 key that a trustee's share is sealed to, PKCS 8, encrypted
+    secrets.key      a key file (scrypt): the X25519 key a trustee's share is sealed to, and the password of tls.pem
+    tls.pem          the P-256 key of the certificate, PKCS 8, encrypted under that password
 
-All three secrets are under one passphrase.
+Whoever has the folder can guess at the passphrase, and each guess costs an scrypt. PKCS 8 as OpenSSL writes it (PBKDF2
+of a few rounds) never stands between a guess and its check: the password of tls.pem is random, 256 bits. The file is
+there because the ssl module takes nothing else.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,14 +27,17 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from fedtrust.crypto.encoding import canonical_json, parse_canonical_json, sha256, to_hex
+from fedtrust.crypto.key_file import SCRYPT_COST, open_with_passphrase, require_passphrase, seal_with_passphrase
 from fedtrust.errors import ConfigurationError, EncodingError, KeyFileError, PassphraseError
 from fedtrust.ledger.types import Address, Role
+from fedtrust.nodes.secret_files import create_secret_folder
 from fedtrust.protocol.fields import Fields
 
-PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SEALING_FILE = "identity.json", "account.json", "tls.pem", "sealing.pem"
+PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SECRETS_FILE = "identity.json", "account.json", "tls.pem", "secrets.key"
 VERSION = 1
 CERTIFICATE_DAYS = 825
-MINIMUM_PASSPHRASE = 8
+_EARLIER_SEALING_FILE = "sealing.pem"  # of 0.1.0 before key files; under the passphrase with PBKDF2 only
+_SEALING_BYTES = _TLS_PASSWORD_BYTES = 32
 _ROLES = {role.name.lower(): role for role in Role}  # none: the operator
 
 
@@ -93,7 +98,7 @@ class Identity:
     folder: Path
     signer: LocalAccount = field(repr=False)
     sealing: X25519PrivateKey = field(repr=False)
-    passphrase: bytes = field(repr=False)
+    tls_password: bytes = field(repr=False)
 
     @property
     def account(self) -> Address:
@@ -106,20 +111,28 @@ class Identity:
         return bytes(self.signer.key)
 
 
-def create_identity(folder: Path, role: Role, passphrase: str, *, private_key: bytes | None = None) -> PublicIdentity:
-    """Make a new identity folder. ``private_key`` brings an existing account; the rest is always new.
+def create_identity(
+    folder: Path,
+    role: Role,
+    passphrase: str,
+    *,
+    private_key: bytes | None = None,
+    scrypt_cost: int = SCRYPT_COST,
+) -> PublicIdentity:
+    """Make a new identity folder, whole or not at all. ``private_key`` brings an existing account.
 
-    Raises ConfigurationError if the folder already holds one or the passphrase is too short.
+    ``scrypt_cost`` is log2 N of ``secrets.key``; less than the default opens only for who asks for it. Raises
+    ConfigurationError if the folder already holds something or the passphrase is too short.
     """
-    there = [name for name in (PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SEALING_FILE) if (folder / name).exists()]
+    files = (PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SECRETS_FILE, _EARLIER_SEALING_FILE)
+    there = [name for name in files if (folder / name).exists()]
     if there:
         raise ConfigurationError(
             f"{folder} already holds an identity",
             got=", ".join(there),
             advice="name another folder; nothing was overwritten",
         )
-    if len(passphrase) < MINIMUM_PASSPHRASE:
-        raise ConfigurationError(f"the passphrase is shorter than {MINIMUM_PASSPHRASE} characters")
+    require_passphrase(passphrase)
     signer: LocalAccount = Account.from_key(private_key) if private_key is not None else Account.create()
     tls = ec.generate_private_key(ec.SECP256R1())
     # the name is the account, never a person or an organisation: the certificate goes on chain
@@ -143,47 +156,75 @@ def create_identity(folder: Path, role: Role, passphrase: str, *, private_key: b
         certificate=certificate.public_bytes(serialization.Encoding.DER),
         sealing_key=sealing_public if role is Role.TRUSTEE else bytes(32),
     )
-    protection = serialization.BestAvailableEncryption(passphrase.encode())
-    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-    certificate_pem = certificate.public_bytes(serialization.Encoding.PEM)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_secret(folder / ACCOUNT_FILE, json.dumps(Account.encrypt(signer.key, passphrase)).encode())
-    _write_secret(folder / TLS_FILE, tls.private_bytes(*pkcs8) + certificate_pem)
-    _write_secret(folder / SEALING_FILE, sealing.private_bytes(*pkcs8))
-    (folder / PUBLIC_FILE).write_bytes(public.to_bytes() + b"\n")
+    password = secrets.token_bytes(_TLS_PASSWORD_BYTES)
+    secret = sealing.private_bytes_raw() + password
+    pem = tls.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(_pem_password(password)),
+    )
+    create_secret_folder(
+        folder,
+        {
+            ACCOUNT_FILE: json.dumps(Account.encrypt(signer.key, passphrase)).encode(),
+            SECRETS_FILE: seal_with_passphrase(secret, passphrase, _purpose(public), cost=scrypt_cost),
+            TLS_FILE: pem + certificate.public_bytes(serialization.Encoding.PEM),
+            PUBLIC_FILE: public.to_bytes() + b"\n",
+        },
+    )
     return public
 
 
-def open_identity(folder: Path, passphrase: str) -> Identity:
-    """Open an identity folder. Raises KeyFileError or PassphraseError naming the file."""
+def open_identity(folder: Path, passphrase: str, *, minimum_scrypt_cost: int = SCRYPT_COST) -> Identity:
+    """Open an identity folder. Raises KeyFileError or PassphraseError naming the file.
+
+    ``minimum_scrypt_cost`` is the least cost of ``secrets.key`` that is accepted.
+    """
     public = PublicIdentity.read(folder)
-    keystore = _read(folder / ACCOUNT_FILE)
+    if (folder / _EARLIER_SEALING_FILE).exists() and not (folder / SECRETS_FILE).exists():
+        raise KeyFileError(
+            f"{folder} is an identity folder of an earlier version",
+            expected=SECRETS_FILE,
+            got=f"{_EARLIER_SEALING_FILE}, which is too weak against guesses at its passphrase",
+            advice="make a new identity with `fedtrust identity` and have it registered in place of this one; "
+            "a trustee needs a new key ceremony",
+        )
+    signer = _open_account(folder / ACCOUNT_FILE, public, passphrase)
+    path = folder / SECRETS_FILE
+    secret = open_with_passphrase(
+        _read(path), passphrase, _purpose(public), minimum_cost=minimum_scrypt_cost, what=str(path)
+    )
+    if len(secret) != _SEALING_BYTES + _TLS_PASSWORD_BYTES:
+        raise KeyFileError(f"{path} does not hold what an identity needs", got=f"{len(secret)} bytes")
+    sealing = X25519PrivateKey.from_private_bytes(secret[:_SEALING_BYTES])
+    return Identity(public, folder, signer, sealing, _pem_password(secret[_SEALING_BYTES:]))
+
+
+def _open_account(path: Path, public: PublicIdentity, passphrase: str) -> LocalAccount:
+    keystore = _read(path)
     try:
         key = Account.decrypt(keystore.decode(), passphrase)
     except ValueError as error:
         if "MAC mismatch" in str(error):
             raise PassphraseError(
-                f"the passphrase does not open {folder / ACCOUNT_FILE}",
-                advice="check --passphrase-file or FEDTRUST_PASSPHRASE",
+                f"the passphrase does not open {path}", advice="check --passphrase-file or FEDTRUST_PASSPHRASE"
             ) from None
-        raise KeyFileError(f"{folder / ACCOUNT_FILE} is not an Ethereum keystore") from None
+        raise KeyFileError(f"{path} is not an Ethereum keystore") from None
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError, NotImplementedError):
-        raise KeyFileError(f"{folder / ACCOUNT_FILE} is not an Ethereum keystore") from None
+        raise KeyFileError(f"{path} is not an Ethereum keystore") from None
     signer: LocalAccount = Account.from_key(key)
     if str(signer.address) != public.account:
-        raise KeyFileError(
-            f"{folder / ACCOUNT_FILE} belongs to another account", expected=public.account, got=signer.address
-        )
-    pem = _read(folder / SEALING_FILE)
-    try:
-        sealing = serialization.load_pem_private_key(pem, passphrase.encode())
-    except (ValueError, TypeError):
-        raise PassphraseError(
-            f"the passphrase does not open {folder / SEALING_FILE}", advice="or the file was altered; restore it"
-        ) from None
-    if not isinstance(sealing, X25519PrivateKey):
-        raise KeyFileError(f"{folder / SEALING_FILE} is not an X25519 key")
-    return Identity(public, folder, signer, sealing, passphrase.encode())
+        raise KeyFileError(f"{path} belongs to another account", expected=public.account, got=signer.address)
+    return signer
+
+
+def _purpose(public: PublicIdentity) -> str:
+    return f"fedtrust/identity/v1/{public.account}"
+
+
+def _pem_password(password: bytes) -> bytes:
+    """Return the password as OpenSSL takes it: hexadecimal, since bytes could hold a zero."""
+    return password.hex().encode()
 
 
 def _no_file(path: Path) -> KeyFileError:
@@ -197,9 +238,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise _no_file(path) from None
-
-
-def _write_secret(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fedtrust.crypto.encoding import sha256, to_hex
-from fedtrust.errors import CertificateMismatchError, IdentityError, KeyFileError, PassphraseError
+from fedtrust.errors import CertificateMismatchError, IdentityError, KeyFileError
 from fedtrust.ledger.types import Address, Identity, Role
 from fedtrust.nodes import identity as identity_folder
 
@@ -15,12 +15,14 @@ from fedtrust.nodes import identity as identity_folder
 def _load_own_certificate(context: ssl.SSLContext, identity: identity_folder.Identity) -> None:
     path: Path = identity.folder / identity_folder.TLS_FILE
     try:
-        context.load_cert_chain(path, password=identity.passphrase)
+        context.load_cert_chain(path, password=identity.tls_password)
     except FileNotFoundError:
         raise KeyFileError(f"{path} does not exist", advice="restore it or make a new identity") from None
     except ssl.SSLError:
-        raise PassphraseError(
-            f"the passphrase does not open {path}, or the file was altered", advice="restore it from a copy"
+        raise KeyFileError(
+            f"{path} does not open with the password in {identity_folder.SECRETS_FILE}",
+            expected="the file that was made with it",
+            advice="one of the two was altered or exchanged: restore the folder from a copy",
         ) from None
 
 

@@ -86,6 +86,17 @@ class Scene:
             (copy / file).write_text(content)
         return copy
 
+    def identity_with_secrets_of(self, name: str, other: str) -> Path:
+        copy = self.identity_without(name, "secrets.key")
+        shutil.copy(self.made.people.identity(other) / "secrets.key", copy)
+        return copy
+
+    def earlier_identity(self, name: str) -> Path:
+        """Copy the identity of ``name`` and make it look as folders did before there were key files."""
+        copy = self.identity_without(name, "secrets.key")
+        (copy / "sealing.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+        return copy
+
     def stranger(self, role: Role, private_key: bytes | None = None) -> Path:
         """Make an identity that nobody registered; with somebody's ``private_key``, a second certificate of theirs."""
         with cheap_keystores():
@@ -122,7 +133,7 @@ class Scene:
     def unregistered_server(self) -> str:
         identity = self.stranger(Role.AGGREGATOR)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(identity / "tls.pem", password=PASSPHRASE)
+        context.load_cert_chain(identity / "tls.pem", password=open_identity(identity, PASSPHRASE).tls_password)
         return self.stack.enter_context(_serving(context))
 
     def with_another_federations_home(self, words: list[object]) -> list[object]:
@@ -290,9 +301,19 @@ SITUATIONS: dict[str, tuple[Command, ExitCode, tuple[str, ...]]] = {
         ("tls.pem does not exist",),
     ),
     "the sealing key is missing": (
-        lambda s: s.node("trustee", identity=s.identity_without("trustee-1", "sealing.pem")),
+        lambda s: s.node("trustee", identity=s.identity_without("trustee-1", "secrets.key")),
         ExitCode.KEY_FILE,
-        ("sealing.pem does not exist",),
+        ("secrets.key does not exist",),
+    ),
+    "the sealing key is somebody else's": (
+        lambda s: s.node("trustee", identity=s.identity_with_secrets_of("trustee-1", "trustee-2")),
+        ExitCode.KEY_FILE,
+        ("secrets.key is for another purpose", "fedtrust/identity/v1/0x", "name the right file"),
+    ),
+    "the identity folder is of an earlier version": (
+        lambda s: s.node("trustee", identity=s.earlier_identity("trustee-1")),
+        ExitCode.KEY_FILE,
+        ("is an identity folder of an earlier version", "make a new identity"),
     ),
     "the key manifest is missing": (
         lambda s: s.node("participant", manifest=s.folder / "nowhere.json"),

@@ -105,7 +105,8 @@ def _rogue_aggregator(people: People, answers: Mapping[str, bytes]) -> Iterator[
             pass
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(people.identity("aggregator") / "tls.pem", password=PASSPHRASE)
+    own = open_identity(people.identity("aggregator"), PASSPHRASE)
+    context.load_cert_chain(own.folder / "tls.pem", password=own.tls_password)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)

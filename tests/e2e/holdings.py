@@ -44,12 +44,13 @@ def gather(folders: Iterable[Path], identity: Path, passphrase: str, manifest: K
     files = {str(p): p.read_bytes() for folder in (*folders, identity) for p in _files(folder)}
     files |= {f"{p} (all pages)": _merged(p) for folder in folders for p in _files(folder) if p.suffix == ".sqlite"}
     opened = open_identity(identity, passphrase)
-    tls = serialization.load_pem_private_key(files[str(identity / TLS_FILE)], passphrase.encode())
+    tls = serialization.load_pem_private_key(files[str(identity / TLS_FILE)], opened.tls_password)
     assert isinstance(tls, EllipticCurvePrivateKey)
     secrets = {
         "passphrase": passphrase.encode(),
         "account key": opened.private_key,
         "sealing key": opened.sealing.private_bytes_raw(),
+        "password of the TLS key": opened.tls_password,
         "TLS key": int_to_fixed(tls.private_numbers().private_value, 32),
     }
     for where, key in list(secrets.items()):

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
+from fedtrust.crypto.key_file import MINIMUM_SCRYPT_COST
 from fedtrust.ledger.types import Role
 from fedtrust.nodes.client import HttpsClient
-from fedtrust.nodes.identity import Identity, create_identity
+from fedtrust.nodes.identity import Identity, create_identity, open_identity
 from fedtrust.nodes.service import ServiceThread, build_app, listen
 from fedtrust.nodes.tls import ServerTrust, client_context
 from fedtrust.protocol.spec import FederationId
 from fedtrust.store.artifacts import FolderStore
+from tests.e2e.people import cheap_keystores
 from tests.nodes.harness import Disk, InProcessFederation, account
 
 PASSPHRASE = "a passphrase for tests"
@@ -33,10 +33,10 @@ PEOPLE = {
 
 def made_identity(folder: Path, name: str, role: Role) -> Identity:
     """Make the identity folder of the harness's account called ``name`` and return it opened."""
-    signer = account(name)
-    public = create_identity(folder, role, PASSPHRASE, private_key=bytes(signer.key))
-    # opening it costs another second; tests of identities do, these take the parts
-    return Identity(public, folder, signer, X25519PrivateKey.generate(), PASSPHRASE.encode())
+    cost = MINIMUM_SCRYPT_COST  # what the default costs is paid in the tests of identities
+    with cheap_keystores():
+        create_identity(folder, role, PASSPHRASE, private_key=bytes(account(name).key), scrypt_cost=cost)
+        return open_identity(folder, PASSPHRASE, minimum_scrypt_cost=cost)
 
 
 class ServedFederation(InProcessFederation):

@@ -6,22 +6,23 @@ import json
 import shutil
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509.oid import NameOID
 from eth_account import Account
 
+from fedtrust.crypto.key_file import MINIMUM_SCRYPT_COST, SCRYPT_COST, KeyFileHeader, seal_with_passphrase
 from fedtrust.errors import ConfigurationError, KeyFileError, PassphraseError
 from fedtrust.ledger.types import Role
 from fedtrust.nodes.identity import (
     ACCOUNT_FILE,
     PUBLIC_FILE,
-    SEALING_FILE,
+    SECRETS_FILE,
     TLS_FILE,
     Identity,
     PublicIdentity,
@@ -29,10 +30,12 @@ from fedtrust.nodes.identity import (
     open_identity,
 )
 from fedtrust.nodes.tls import ServerTrust
+from tests.e2e.people import cheap_keystores
 from tests.nodes.harness import account
 from tests.nodes.served import PASSPHRASE
 
-SECRET_FILES = (ACCOUNT_FILE, TLS_FILE, SEALING_FILE)
+SECRET_FILES = (ACCOUNT_FILE, TLS_FILE, SECRETS_FILE)
+CHEAP = MINIMUM_SCRYPT_COST
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +74,23 @@ def test_secrets_are_for_the_owners_eyes_only(opened: Identity) -> None:
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in opened.folder.iterdir()}
     assert set(modes) == {PUBLIC_FILE, *SECRET_FILES}
     assert all(modes[name] == 0o600 for name in SECRET_FILES)
+    assert stat.S_IMODE(opened.folder.stat().st_mode) == 0o700
 
 
 def test_no_secret_is_in_the_clear_on_disk_or_in_a_repr(opened: Identity) -> None:
     key = opened.private_key
     sealing = opened.sealing.private_bytes_raw()
     shown = repr(opened) + str(opened) + repr(opened.public)
-    for secret in (key, sealing, PASSPHRASE.encode()):
+    for secret in (key, sealing, opened.tls_password, bytes.fromhex(opened.tls_password.decode()), PASSPHRASE.encode()):
         assert secret.hex() not in shown
         for path in opened.folder.iterdir():
             content = path.read_bytes()
             assert secret not in content
             assert secret.hex().encode() not in content.lower()
     assert PASSPHRASE not in shown
+    assert opened.tls_password.decode() not in shown
     assert b"ENCRYPTED" in (opened.folder / TLS_FILE).read_bytes()
-    assert b"ENCRYPTED" in (opened.folder / SEALING_FILE).read_bytes()
+    assert KeyFileHeader.read((opened.folder / SECRETS_FILE).read_bytes()).cost == SCRYPT_COST
     assert json.loads((opened.folder / ACCOUNT_FILE).read_bytes())["crypto"]["kdf"] == "scrypt"
 
 
@@ -106,7 +111,7 @@ def test_an_existing_folder_is_not_overwritten(opened: Identity) -> None:
 
 @pytest.mark.parametrize("name", SECRET_FILES)
 def test_a_leftover_key_is_never_overwritten(tmp_path: Path, name: str) -> None:
-    """identity.json is written last: without it the folder is half made, but a key in it may be somebody's only one."""
+    """Nobody knows whose it is, but it may be somebody's only one."""
     (tmp_path / name).write_bytes(b"somebody's key")
     with pytest.raises(ConfigurationError, match="already holds an identity") as error:
         create_identity(tmp_path, Role.PARTICIPANT, PASSPHRASE)
@@ -131,7 +136,7 @@ def test_an_account_can_be_brought_and_participants_have_no_sealing_key(tmp_path
 # broken folders
 
 
-@pytest.mark.parametrize("name", [PUBLIC_FILE, ACCOUNT_FILE, SEALING_FILE])
+@pytest.mark.parametrize("name", [PUBLIC_FILE, ACCOUNT_FILE, SECRETS_FILE])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(KeyFileError, match=f"{name} does not exist") as error:
@@ -140,20 +145,39 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 def test_a_missing_or_altered_tls_key_is_named(folder: Path, opened: Identity) -> None:
-    broken = Identity(opened.public, folder, opened.signer, opened.sealing, opened.passphrase)
+    broken = replace(opened, folder=folder)
     path = folder / TLS_FILE
     whole = path.read_bytes()
     middle = len(whole) // 4
     path.write_bytes(whole[:middle] + b"AAAA" + whole[middle + 4 :])
-    with pytest.raises(PassphraseError, match=TLS_FILE):
+    with pytest.raises(KeyFileError, match=TLS_FILE):
         ServerTrust(broken)
     path.unlink()
     with pytest.raises(KeyFileError, match=TLS_FILE):
         ServerTrust(broken)
     path.write_bytes(whole)
-    wrong = Identity(opened.public, folder, opened.signer, opened.sealing, b"another passphrase")
-    with pytest.raises(PassphraseError, match=TLS_FILE):
-        ServerTrust(wrong)
+    for password in (PASSPHRASE.encode(), bytes(64), b""):
+        with pytest.raises(KeyFileError, match=TLS_FILE):
+            ServerTrust(replace(broken, tls_password=password))
+    ServerTrust(broken)
+
+
+def test_the_passphrase_stands_behind_scrypt_alone(opened: Identity) -> None:
+    """No file of the folder lets a guess be checked for less: tls.pem does not know the passphrase at all."""
+    pem = (opened.folder / TLS_FILE).read_bytes()
+    with pytest.raises(ValueError, match=r"(?i)password|decrypt"):
+        serialization.load_pem_private_key(pem, PASSPHRASE.encode())
+    assert serialization.load_pem_private_key(pem, opened.tls_password)
+    assert len(bytes.fromhex(opened.tls_password.decode())) == 32
+    keystore = json.loads((opened.folder / ACCOUNT_FILE).read_bytes())["crypto"]["kdfparams"]
+    assert keystore["n"] * keystore["r"] * keystore["p"] >= 1 << 20
+    assert {p.name for p in opened.folder.iterdir()} == {PUBLIC_FILE, ACCOUNT_FILE, TLS_FILE, SECRETS_FILE}
+
+
+def test_two_identities_under_one_passphrase_share_nothing(opened: Identity, cheap: Path) -> None:
+    other = open_identity(cheap, PASSPHRASE, minimum_scrypt_cost=CHEAP)
+    assert other.tls_password != opened.tls_password
+    assert other.sealing.private_bytes_raw() != opened.sealing.private_bytes_raw()
 
 
 KEYSTORES: dict[str, Callable[[bytes], bytes]] = {
@@ -201,23 +225,79 @@ def test_a_keystore_of_another_account_is_named(folder: Path) -> None:
     assert error.value.got == account("mallory").address
 
 
-@pytest.mark.parametrize("content", [b"", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n", b"\xff\x00"])
-def test_a_broken_sealing_key_is_named(folder: Path, content: bytes) -> None:
-    (folder / SEALING_FILE).write_bytes(content)
-    with pytest.raises((KeyFileError, PassphraseError), match=SEALING_FILE):
-        open_identity(folder, PASSPHRASE)
+# secrets.key
 
 
-@pytest.mark.parametrize("kind", ["another curve", "not encrypted"])
-def test_a_sealing_key_of_another_kind_is_named(folder: Path, kind: str) -> None:
-    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if kind == "another curve":
-        protection = serialization.BestAvailableEncryption(PASSPHRASE.encode())
-    key = ec.generate_private_key(ec.SECP256R1()) if kind == "another curve" else X25519PrivateKey.generate()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-    (folder / SEALING_FILE).write_bytes(pem)
-    with pytest.raises((KeyFileError, PassphraseError), match=SEALING_FILE):
-        open_identity(folder, PASSPHRASE)
+@pytest.fixture(scope="module")
+def made_cheaply(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("identity") / "cheap"
+    with cheap_keystores():
+        create_identity(folder, Role.TRUSTEE, PASSPHRASE, scrypt_cost=CHEAP)
+    return folder
+
+
+@pytest.fixture
+def cheap(made_cheaply: Path, tmp_path: Path) -> Path:
+    """A copy of an identity of little scrypt, that a test may break."""
+    return Path(shutil.copytree(made_cheaply, tmp_path / "cheap"))
+
+
+def test_a_weak_folder_opens_only_for_who_asks_for_it(cheap: Path) -> None:
+    with pytest.raises(KeyFileError, match=rf"{SECRETS_FILE} is weaker"):
+        open_identity(cheap, PASSPHRASE)
+    assert open_identity(cheap, PASSPHRASE, minimum_scrypt_cost=CHEAP).public.role is Role.TRUSTEE
+
+
+@pytest.mark.parametrize("content", [b"", b"FTKF", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n", b"\xff\x00" * 100])
+def test_a_broken_secrets_file_is_named(cheap: Path, content: bytes) -> None:
+    (cheap / SECRETS_FILE).write_bytes(content)
+    with pytest.raises(KeyFileError, match=SECRETS_FILE):
+        open_identity(cheap, PASSPHRASE, minimum_scrypt_cost=CHEAP)
+
+
+@pytest.mark.parametrize("at", [5, 20, 60, 90, -1])
+def test_an_altered_secrets_file_is_named(cheap: Path, at: int) -> None:
+    data = bytearray((cheap / SECRETS_FILE).read_bytes())
+    data[at] ^= 1
+    (cheap / SECRETS_FILE).write_bytes(data)
+    with pytest.raises((KeyFileError, PassphraseError), match=SECRETS_FILE):
+        open_identity(cheap, PASSPHRASE, minimum_scrypt_cost=CHEAP)
+
+
+@pytest.mark.parametrize("size", [0, 32, 63, 65])
+def test_a_secrets_file_with_something_else_in_it_is_named(cheap: Path, size: int) -> None:
+    purpose = f"fedtrust/identity/v1/{PublicIdentity.read(cheap).account}"
+    (cheap / SECRETS_FILE).write_bytes(seal_with_passphrase(bytes(size), PASSPHRASE, purpose, cost=CHEAP))
+    with pytest.raises(KeyFileError, match=SECRETS_FILE):
+        open_identity(cheap, PASSPHRASE, minimum_scrypt_cost=CHEAP)
+
+
+def test_the_secrets_of_another_identity_are_named(cheap: Path, tmp_path: Path) -> None:
+    with cheap_keystores():
+        public = create_identity(tmp_path / "other", Role.TRUSTEE, PASSPHRASE, scrypt_cost=CHEAP)
+    shutil.copy(tmp_path / "other" / SECRETS_FILE, cheap)
+    with pytest.raises(KeyFileError, match=rf"{SECRETS_FILE} is for another purpose") as error:
+        open_identity(cheap, PASSPHRASE, minimum_scrypt_cost=CHEAP)
+    assert error.value.got is not None
+    assert public.account in error.value.got
+
+
+def test_a_folder_of_an_earlier_version_is_refused_with_advice(cheap: Path) -> None:
+    (cheap / SECRETS_FILE).rename(cheap / "sealing.pem")
+    with pytest.raises(KeyFileError, match="earlier version") as error:
+        open_identity(cheap, PASSPHRASE)
+    assert error.value.advice is not None
+    assert "make a new identity" in error.value.advice
+    with pytest.raises(ConfigurationError, match="already holds an identity"):
+        create_identity(cheap, Role.TRUSTEE, PASSPHRASE)
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with cheap_keystores(), pytest.raises(ConfigurationError, match="cannot make the folder"):
+        create_identity(tmp_path, Role.PARTICIPANT, PASSPHRASE, scrypt_cost=CHEAP)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    assert not [p for p in tmp_path.parent.iterdir() if p.name.startswith(f".{tmp_path.name}")]
 
 
 PUBLICS: dict[str, Callable[[dict[str, object]], object]] = {
