@@ -1,6 +1,6 @@
 """The batch seam: all heavy modular arithmetic goes through these four functions.
 
-:class:`GmpArithmetic` computes on one core with gmpy2; :class:`fedtrust.crypto.parallel.ParallelArithmetic` spreads
+:class:`GmpArithmetic` computes on one core with gmpy2; :class:`fedtrust.compute.parallel.ParallelArithmetic` spreads
 the same work over worker processes; a native kernel or a GPU can stand behind the same Protocol. Callers never
 choose: every module computes with :data:`ARITHMETIC`, and a program selects once, at its start, what stands behind
 it.

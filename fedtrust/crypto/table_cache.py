@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass
 
 import gmpy2
@@ -31,32 +30,33 @@ class _Base:
 
 
 class TableCache:
-    """Tables by base and modulus, at most ``limit`` bytes each, in memory and in ``store``. Safe among threads."""
+    """Tables by base and modulus, at most ``limit`` bytes each, in memory and in ``store``.
+
+    Threads may share it; two that ask for a new base at once both build its table, and one of the two stays.
+    """
 
     def __init__(self, limit: int = DEFAULT_TABLE_BYTES, store: TableStore | None = None) -> None:
         """Take the limit in bytes (0: never a table) and the store, if tables are to outlive the process."""
         self._limit = limit
         self._store = store
         self._bases: dict[tuple[mpz, mpz], _Base] = {}
-        self._lock = threading.Lock()
 
     def table(self, base: mpz, n: mpz, exponent_bits: int, count: int) -> FixedBaseTable | None:
         """Return the table for ``count`` powers of the unit ``base`` modulo n^2, or None where none pays."""
         if gmpy2.gcd(base, n) != 1:
             return None
         bits = -(-exponent_bits // _EXPONENT_GRAIN) * _EXPONENT_GRAIN
-        with self._lock:
-            known = self._bases.setdefault((base, n), _Base())
-            expected = _ANTICIPATED * (known.served + count)
-            if known.table is not None and known.table.exponent_bits < bits:
-                # One longer exponent (a proof's mask) is not worth a table of its own.
-                expected = count
-            window = best_window(n, bits, expected, self._limit)
-            if window:
-                self._provide(known, base, n, bits, window, known.served + count)
-            known.served += count
-            fits = known.table is not None and known.table.exponent_bits >= bits
-            return known.table if fits else None
+        known = self._bases.setdefault((base, n), _Base())
+        expected = _ANTICIPATED * (known.served + count)
+        if known.table is not None and known.table.exponent_bits < bits:
+            # One longer exponent (a proof's mask) is not worth a table of its own.
+            expected = count
+        window = best_window(n, bits, expected, self._limit)
+        if window:
+            self._provide(known, base, n, bits, window, known.served + count)
+        known.served += count
+        table = known.table
+        return table if table is not None and table.exponent_bits >= bits else None
 
     def _provide(self, known: _Base, base: mpz, n: mpz, bits: int, window: int, asked: int) -> None:
         def good(table: FixedBaseTable | None) -> bool:

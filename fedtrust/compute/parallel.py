@@ -21,11 +21,11 @@ from typing import TypeVar
 import gmpy2
 from gmpy2 import mpz
 
+from fedtrust.compute.worker import Operation, decode_integers, encode_integers, read_message, write_message
 from fedtrust.crypto import square_modulus
 from fedtrust.crypto.arithmetic import GmpArithmetic, require_exponents, without_sign
 from fedtrust.crypto.fixed_base import FixedBaseTable, TableStore
 from fedtrust.crypto.table_cache import DEFAULT_TABLE_BYTES
-from fedtrust.crypto.worker import Operation, decode_integers, encode_integers, read_message, write_message
 from fedtrust.errors import WorkerError
 
 MINIMUM_POWERS = 32
@@ -46,7 +46,7 @@ class Worker:
         """Start the process."""
         self._table: FixedBaseTable | None = None
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "fedtrust.crypto.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-P", "-m", "fedtrust.compute.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def ask(self, operation: Operation, *fields: bytes) -> list[mpz]:

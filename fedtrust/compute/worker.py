@@ -1,6 +1,6 @@
 """A worker process: reads batches of modular arithmetic from standard input, answers on standard output.
 
-``python -P -m fedtrust.crypto.worker``. A message is an operation and byte fields, lengths first; there is no pickle
+``python -P -m fedtrust.compute.worker``. A message is an operation and byte fields, lengths first; there is no pickle
 in it, nothing but integers and tables. The end of standard input is the order to stop, so a worker never outlives the
 process that started it by more than one batch.
 """

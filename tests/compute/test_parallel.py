@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
+from fedtrust.compute.parallel import ParallelArithmetic
+from fedtrust.compute.worker import Operation, decode_integers, encode_integers, read_message, write_message
 from fedtrust.crypto.arithmetic import GmpArithmetic
-from fedtrust.crypto.parallel import ParallelArithmetic
-from fedtrust.crypto.worker import Operation, decode_integers, encode_integers, read_message, write_message
 from fedtrust.errors import ExitCode, WorkerError
 from tests.fixtures.keys import test_primes
 
@@ -30,7 +30,7 @@ def children() -> set[int]:
     own = {int(p) for p in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
     for task in Path("/proc/self/task").iterdir():
         own |= {int(p) for p in (task / "children").read_text().split()}
-    return {p for p in own if b"fedtrust.crypto.worker" in Path(f"/proc/{p}/cmdline").read_bytes()}
+    return {p for p in own if b"fedtrust.compute.worker" in Path(f"/proc/{p}/cmdline").read_bytes()}
 
 
 def gone(pid: int) -> bool:
@@ -87,8 +87,8 @@ def test_many_threads_may_ask_at_once() -> None:
 def test_workers_end_with_a_parent_that_was_killed() -> None:
     program = (
         "import os, signal\n"
-        "from tests.crypto.test_parallel import BASES, N, children\n"
-        "from fedtrust.crypto.parallel import ParallelArithmetic\n"
+        "from tests.compute.test_parallel import BASES, N, children\n"
+        "from fedtrust.compute.parallel import ParallelArithmetic\n"
         "arithmetic = ParallelArithmetic(2)\n"
         "arithmetic.same_exponent_powers(BASES, N, N * N)\n"
         "print(*children(), flush=True)\n"
@@ -132,7 +132,7 @@ def test_a_message_cut_off_is_an_error() -> None:
 def test_a_worker_refuses_what_it_cannot_do() -> None:
     stream = io.BytesIO()
     write_message(stream, Operation.TABLE_POWERS, [encode_integers([mpz(5)])])
-    command = [sys.executable, "-P", "-m", "fedtrust.crypto.worker"]
+    command = [sys.executable, "-P", "-m", "fedtrust.compute.worker"]
     run = subprocess.run(command, input=stream.getvalue(), capture_output=True, timeout=30, check=False)
     assert run.returncode != 0
     assert b"cannot do TABLE_POWERS" in run.stderr

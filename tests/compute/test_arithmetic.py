@@ -11,8 +11,8 @@ from gmpy2 import mpz
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fedtrust.compute.parallel import MINIMUM_BASES, MINIMUM_POWERS, ParallelArithmetic
 from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic, GmpArithmetic, SelectedArithmetic
-from fedtrust.crypto.parallel import MINIMUM_BASES, MINIMUM_POWERS, ParallelArithmetic
 from tests.fixtures.keys import test_primes
 
 SMALL = mpz(2**127 - 1) * mpz(2**89 - 1)
