@@ -16,7 +16,7 @@ from eth_account.messages import encode_typed_data
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from tests.crypto import textbook  # noqa: E402
+from tests.crypto import textbook, textbook_partials  # noqa: E402
 from tests.fixtures.keys import test_primes  # noqa: E402
 
 
@@ -77,6 +77,50 @@ def paillier() -> object:
         "plaintext_proof": {"mask": hex(mask), "z": hex(z), "s": hex(s)},
         "decryption_proof": [hex(x) for x in textbook.decryption_proof(p, q, ciphertexts, plaintexts, decryption)],
         "key_proof": [hex(x) for x in textbook.key_proof(p, q)],
+    }
+
+
+def partial_proof() -> object:
+    p, q = test_primes(2048)
+    n = p * q
+    accounts = [Account.from_key(digest(f"trustee {i}")).address for i in range(1, 4)]
+    sealing_keys = [digest(f"sealing key {i}") for i in range(1, 4)]
+    committee = textbook_partials.Committee(p, q, 3, [draw("polynomial", 2000)], accounts, sealing_keys)
+    ciphertexts = [textbook.encrypt(n, draw(f"sum {j}", 1984), draw(f"randomness {j}", 1024)) for j in range(3)]
+    contract = digest("contract")[:20]
+    statement = {
+        "chain id": 31337,
+        "contract": contract,
+        "round": 7,
+        "spec hash": digest("spec"),
+        "aggregate root": textbook.merkle_root([c.to_bytes(512, "big") for c in ciphertexts]),
+    }
+    trustees = []
+    for i in range(1, 4):
+        rho = draw(f"rho {i}", 2304)
+        challenge, response = textbook_partials.partial_proof(committee, i, ciphertexts, statement, rho)
+        trustees.append(
+            {
+                "index": i,
+                "share": hex(committee.share(i)),
+                "partials": [hex(x) for x in committee.partials(i, ciphertexts)],
+                "rho": hex(rho),
+                "challenge": hex(challenge),
+                "response": hex(response),
+            }
+        )
+    return {
+        "manifest": json.loads(committee.manifest()),
+        "key_id": text(hashlib.sha256(committee.manifest()).digest()),
+        "ciphertexts": [hex(c) for c in ciphertexts],
+        "statement": {
+            "chain_id": 31337,
+            "contract": text(contract),
+            "round": 7,
+            "spec_hash": text(digest("spec")),
+            "aggregate_root": text(statement["aggregate root"]),
+        },
+        "trustees": trustees,
     }
 
 
@@ -154,7 +198,13 @@ def eip712_update() -> object:
 
 def documents() -> dict[str, str]:
     """All vector files by name."""
-    made = {"merkle": merkle(), "paillier": paillier(), "packing": packing(), "eip712_update": eip712_update()}
+    made = {
+        "merkle": merkle(),
+        "paillier": paillier(),
+        "partial_proof": partial_proof(),
+        "packing": packing(),
+        "eip712_update": eip712_update(),
+    }
     return {f"{name}.json": json.dumps(value, indent=1) + "\n" for name, value in made.items()}
 
 
