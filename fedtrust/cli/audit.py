@@ -14,6 +14,7 @@ from fedtrust.audit.checks import AuditReport, CheckResult, Verdict
 from fedtrust.cli import options
 from fedtrust.cli.chain import open_artifacts, open_reader
 from fedtrust.cli.output import console
+from fedtrust.compute.selection import ComputeSettings, select_arithmetic
 from fedtrust.errors import ExitCode
 from fedtrust.ledger.types import Address
 
@@ -26,6 +27,7 @@ _MARKS = {Verdict.PASSED: "", Verdict.FAILED: " FAILED", Verdict.NOT_CHECKED: " 
 @options.contract
 @click.option("--artifacts", "place", required=True, help="Where the artifacts are: https:// address or a folder.")
 @click.option("--verbose", is_flag=True, help="Print every check with what it read, not only the failed ones.")
+@options.workers
 @options.as_json
 def audit(
     rpc: str,
@@ -34,12 +36,14 @@ def audit(
     contract: Address,
     place: str,
     verbose: bool,
+    workers: int,
     as_json: bool,
 ) -> int:
     """Verify every round: from the signed updates to the model and the payouts, with no secret and no permission.
 
     Exits with 0 if everything that could be checked holds, with 10 if anything failed.
     """
+    select_arithmetic(ComputeSettings(workers))
     ledger = open_reader(rpc, chain_id, contract, confirmations)
     with console(stderr=True).status("reading the chain") as status:
         report = audit_federation(

@@ -9,6 +9,7 @@ import click
 
 from fedtrust.cli import options
 from fedtrust.cli.chain import open_ledger
+from fedtrust.compute.selection import ComputeSettings, select_arithmetic
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import IdentityError, KeyFileError
@@ -27,6 +28,8 @@ node_options = options.options(
     click.option("--identity", "identity_folder", type=options.folder, required=True, help="Our identity folder."),
     click.option("--home", type=options.folder, required=True, help="Our artifacts and state; survives restarts."),
     click.option("--manifest", type=options.file, required=True, help="The key manifest of the ceremony."),
+    options.workers,
+    options.table_memory,
     options.passphrase,
     options.as_json,
 )
@@ -66,9 +69,15 @@ def open_node(
     identity_folder: Path,
     home: Path,
     manifest: Path,
+    workers: int,
+    table_memory: int,
     passphrase_file: Path | None,
 ) -> OpenedNode:
-    """Open all of it for a node of ``role``. Raises the typed error of whatever is missing, wrong or not registered."""
+    """Open all of it for a node of ``role``, and choose what it computes with.
+
+    Raises the typed error of whatever is missing, wrong or not registered.
+    """
+    select_arithmetic(ComputeSettings(workers, table_memory << 20), home / "tables")
     identity = open_identity(identity_folder, options.read_passphrase(passphrase_file))
     if identity.public.role is not role:
         raise IdentityError(

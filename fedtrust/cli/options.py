@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from fedtrust.compute.selection import MAXIMUM_WORKERS, available_cores
+from fedtrust.crypto.table_cache import DEFAULT_TABLE_BYTES
 from fedtrust.errors import ConfigurationError, EncodingError, KeyFileError, PassphraseError
 from fedtrust.ledger.types import Address
 from fedtrust.protocol.fields import address
@@ -68,6 +70,24 @@ passphrase = click.option(
     type=click.Path(path_type=Path),
     envvar="FEDTRUST_PASSPHRASE_FILE",
     help=f"File whose first line is the passphrase (else ${PASSPHRASE_VARIABLE}, else a prompt).",
+)
+
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1, MAXIMUM_WORKERS),
+    default=available_cores,
+    show_default="all cores",
+    envvar="FEDTRUST_WORKERS",
+    help="Cores to compute with; processes start only for work that is worth them.",
+)
+
+table_memory = click.option(
+    "--table-memory",
+    type=click.IntRange(0),
+    default=DEFAULT_TABLE_BYTES >> 20,
+    show_default=True,
+    envvar="FEDTRUST_TABLE_MEMORY",
+    help="MiB for the table that makes encryption fast, in memory and on disk; 0: none.",
 )
 
 folder = click.Path(file_okay=False, path_type=Path)

@@ -14,6 +14,7 @@ from fedtrust.cli.main import run
 from fedtrust.cli.node import node_options, open_node
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.encoding import sha256
+from fedtrust.crypto.paillier import SHORT_EXPONENT_BITS
 from fedtrust.errors import ConfigurationError, FedtrustError, KeyFileError
 from fedtrust.learning.source import find_task_source
 from fedtrust.learning.task import Task, load_task
@@ -31,6 +32,11 @@ _common = options.options(
     node_options,
     click.option("--data", required=True, help="Our data, in the form that the task's load() understands."),
     click.option("--aggregator", "url", required=True, help="The aggregator's https:// address."),
+    click.option(
+        "--short-exponents",
+        is_flag=True,
+        help=f"Encrypt with exponents of {SHORT_EXPONENT_BITS} bits: three times as fast, under one more assumption.",
+    ),
 )
 
 
@@ -73,7 +79,9 @@ def _load(task: type[Task], data: str) -> Task:
         ) from error
 
 
-def _run_node(task: type[Task], task_code: bytes, *, data: str, url: str, as_json: bool, **settings: Any) -> int:
+def _run_node(
+    task: type[Task], task_code: bytes, *, data: str, url: str, short_exponents: bool, as_json: bool, **settings: Any
+) -> int:
     node = open_node(Role.PARTICIPANT, **settings)
     report = LineReporter(f"participant {node.identity.folder.name}", as_json=as_json)
     participant_node = ParticipantNode(
@@ -87,6 +95,7 @@ def _run_node(task: type[Task], task_code: bytes, *, data: str, url: str, as_jso
         node.identity.private_key,
         node.registration,
         report,
+        exponent_bits=SHORT_EXPONENT_BITS if short_exponents else None,
     )
     with stopped_by_signals() as stop:
         report("Started", account=node.identity.account, data=data)

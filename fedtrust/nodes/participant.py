@@ -40,8 +40,14 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         private_key: bytes,
         registration: Identity,
         report: Reporter,
+        *,
+        exponent_bits: int | None = None,
     ) -> None:
-        """``store`` and ``state`` are our own; ``task_code`` is the sha-256 of the task's source."""
+        """``store`` and ``state`` are our own; ``task_code`` is the sha-256 of the task's source.
+
+        ``exponent_bits`` is the length of our encryption exponents; None for half the key's.
+        """
+        self._exponent_bits = exponent_bits
         self._client, self._store, self._state = client, store, state
         state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._task, self._task_code, self._private_key = manifest, task, task_code, private_key
@@ -93,7 +99,9 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         def sign(message: UpdateMessage) -> bytes:
             return sign_update(self._private_key, self.ledger.chain_id, self.ledger.contract, message)
 
-        prepared = prepare_update(spec, key, vector, self._registration.account, sign)
+        prepared = prepare_update(
+            spec, key, vector, self._registration.account, sign, exponent_bits=self._exponent_bits
+        )
         self._state.put(PREPARED, spec.round, "", self._store.put(prepared.to_bytes()))
         self.report("Encrypted", round=spec.round, ciphertexts=prepared.message.ciphertexts)
 

@@ -124,10 +124,15 @@ def prepare_update(
     vector: NDArray[np.int64],
     participant: Address,
     sign: Callable[[UpdateMessage], bytes],
+    *,
+    exponent_bits: int | None = None,
 ) -> EncryptedUpdate:
-    """Pack, encrypt, prove and sign the integer vector of :func:`contribution.encode`."""
+    """Pack, encrypt, prove and sign the integer vector of :func:`contribution.encode`.
+
+    ``exponent_bits`` is the participant's own choice, see :func:`fedtrust.crypto.paillier.encrypt_vector`.
+    """
     plaintexts = pack(spec.layout.slots, key.bits, key.n, vector)
-    encrypted = encrypt_vector(key, plaintexts)
+    encrypted = encrypt_vector(key, plaintexts, exponent_bits=exponent_bits)
     proof = prove_plaintext_knowledge(key, encrypted, plaintexts, update_statement(spec, participant))
     message = UpdateMessage(
         round=spec.round,
