@@ -13,15 +13,19 @@ WIDTH = 100
 def commands() -> str:
     """Return every command's --help."""
     group = click.Context(cli, info_name="fedtrust", terminal_width=WIDTH, max_content_width=WIDTH)
-    parts = []
-    for name in cli.list_commands(group):
-        command = cli.get_command(group, name)
-        if command is not None:
-            context = click.Context(
-                command, parent=group, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
-            )
-            parts.append(f"## fedtrust {name}\n\n```text\n{command.get_help(context)}\n```")
-    return "\n\n".join(parts)
+    return "\n\n".join(part for name in cli.list_commands(group) for part in described(cli, group, name))
+
+
+def described(parent: click.Group, above: click.Context, name: str) -> list[str]:
+    """Return the --help of a command, and of the commands below it."""
+    command = parent.get_command(above, name)
+    if command is None:
+        return []
+    context = click.Context(command, parent=above, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    parts = [f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```"]
+    if isinstance(command, click.Group):
+        parts += [part for below in command.list_commands(context) for part in described(command, context, below)]
+    return parts
 
 
 def checks(chosen: tuple[Check, ...]) -> str:

@@ -283,6 +283,8 @@ def test_commands_of_everybody_but_the_trainers_work_where_torch_is_not_installe
         "deploy",
         "devnet",
         "identity",
+        "key",
+        "key verify",
         "register",
         "status",
         "trustee",

@@ -23,6 +23,7 @@ COMMANDS = {
     "deploy": ("fedtrust.cli.operator", "Deploy a Federation contract, publish the key, fund the pool."),
     "devnet": ("fedtrust.cli.devnet", "Run a development chain until Ctrl-C."),
     "identity": ("fedtrust.cli.identity", "Make an identity: account, TLS certificate, sealing key."),
+    "key": ("fedtrust.cli.key", "Verify a committee's key; make a key of one holder, exchange it with phe."),
     "model": ("fedtrust.cli.learning", "Write the model that round 1 starts from."),
     "participant": ("fedtrust.cli.participant", "Train on our own data, send encrypted, signed updates."),
     "register": ("fedtrust.cli.operator", "Register identities with their roles and certificates."),
@@ -63,7 +64,7 @@ def cli() -> None:
     Operators    devnet, identity, ceremony, deploy, register, revoke
     Nodes        aggregator, trustee, participant
     Auditors     audit, status
-    Everybody    demo, model, compare, claim
+    Everybody    demo, key, model, compare, claim
 
     Exit codes are documented in docs/reference/exit-codes.md; every command takes --json.
     """

@@ -110,3 +110,16 @@ def test_the_pages_together_make_a_verified_federation(tmp_path: Path) -> None:
         status = json.loads(session.type("fedtrust status --json", "status"))
         assert [r["phase"] for r in status["rounds"]] == ["settled"]
         assert sum(not identity["active"] for identity in status["identities"]) == 1
+
+
+def test_the_page_on_a_key_of_one_holder(tmp_path: Path) -> None:
+    with Session(tmp_path, {}, {}) as session:
+        session.follow(HOW_TO / "single-holder.md")
+        assert sorted(p.name for p in tmp_path.iterdir() if p.suffix in (".key", ".json") and not p.is_symlink()) == [
+            "our.key",
+            "public.json",
+            "same.key",
+        ]
+        shown = [json.loads(session.type(f"fedtrust key show {k} --json", k)) for k in ("our.key", "same.key")]
+        assert shown[0] == shown[1]
+        assert shown[0]["bits"] == 3072

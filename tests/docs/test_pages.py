@@ -60,7 +60,9 @@ def test_commands_and_options_exist(page: Path) -> None:
         words = shlex.split(line.replace("'", "").replace('"', ""), comments=True)
         assert words[0] in COMMANDS, f"{page.name}: fedtrust {line}"
         command = cli.get_command(group, words[0])
-        assert command is not None
+        if isinstance(command, click.Group) and len(words) > 1:
+            command = command.get_command(group, words[1])
+        assert command is not None, f"{page.name}: fedtrust {line}"
         used = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
         assert used <= options_of(command), f"{page.name}: fedtrust {line}"
 
