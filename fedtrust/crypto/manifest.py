@@ -206,24 +206,26 @@ class KeyManifest:
         for trustee in self.trustees:
             if not 0 < trustee.verification < n or gmpy2.gcd(trustee.verification, n) != 1:
                 raise ProofError(f"key manifest: verification key of trustee {trustee.index} is not a unit")
-        # 4. For every t trustees, prod v_i^(n L_i) = v^(D^2); and t - 1 are too few.
+        # 4. For every t trustees, prod v_i^(2 n L_i) = v^(2 D^2); and t - 1 are too few.
         self._verify_shares()
         _verified.add(key_id)
 
     def _verify_shares(self) -> None:
-        """Check the verification keys on the subsets {1..t-1, i}, i = t..T, which decide all others.
+        """Check the squares of the verification keys on {1..t-1, i}, i = t..T, which decides every other subset of t.
 
-        Write u_i = v_i^n. The condition on a subset says that the polynomial f of degree below t through (i, u_i), in
-        the exponent, has f(0) = v^D. Let f be fixed by (0, v^D) and the points 1..t-1. Subset {1..t-1, i} holds
-        exactly if (i, u_i) lies on f too. So the T - t + 1 checks put all T points on one f, and then any t of them
-        interpolate to f(0). Dividing by integers up to T is what this needs; it is exact in the squares modulo a
-        product of safe primes, and all that is computed from verification keys happens there.
+        Partials count by their squares only, so a v_i of the other sign does no harm and is not looked for; a trustee
+        compares its own v_i exactly (:func:`fedtrust.crypto.threshold.verify_share`). Write u_i = v_i^(2n). The
+        condition on a subset says that the polynomial f of degree below t through (i, u_i), in the exponent, has
+        f(0) = v^(2D). Let f be fixed by (0, v^(2D)) and the points 1..t-1. Subset {1..t-1, i} holds exactly if
+        (i, u_i) lies on f too. So the T - t + 1 checks put all T points on one f, and then any t of them interpolate
+        to f(0). Dividing by integers up to T is what this needs; it is exact in the squares modulo a product of safe
+        primes, and everything here is a square.
         """
         n, count = self.public_key.n, len(self.trustees)
         powers = {
-            t.index: [gmpy2.powmod(t.verification, n, n)] for t in self.trustees
+            t.index: [gmpy2.powmod(t.verification, 2 * n, n)] for t in self.trustees
         }  # T powers modulo n, no batch worth having
-        expected = gmpy2.powmod(self.v, self.delta**2, n)
+        expected = gmpy2.powmod(self.v, 2 * self.delta**2, n)
         common = range(1, self.threshold)
         for last in range(self.threshold, count + 1):
             coefficients = lagrange_coefficients([*common, last], count)

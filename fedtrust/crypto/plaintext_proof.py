@@ -24,8 +24,8 @@ from fedtrust.crypto.transcript import Transcript
 from fedtrust.errors import ProofError, UpdateError
 
 COEFFICIENT_BITS = 128
-STATISTICAL_BITS = 64
-"""By how many bits the mask b exceeds what it hides: s is uniform up to 2^-64."""
+STATISTICAL_BITS = 128
+"""By how many bits the mask b exceeds what it hides: s is uniform up to 2^-128, and losses add up over all proofs."""
 
 _MAGIC = b"FTPK"
 _VERSION = 2
@@ -81,12 +81,12 @@ class PlaintextProof:
 
 
 def _mask_bits(exponent_bits: int, count: int) -> int:
-    """Return |b| = |a| + 128 + 64 + ceil(log2 J)."""
+    """Return |b| = |a| + 128 + 128 + ceil(log2 J)."""
     return exponent_bits + COEFFICIENT_BITS + STATISTICAL_BITS + (count - 1).bit_length()
 
 
 def _exponent_bytes(key: PublicKey) -> int:
-    """Return the fixed width of s: |n|/2 + 128 + 64 bits, 32 for any vector length and one for the carry."""
+    """Return the fixed width of s: |n|/2 + 128 + 128 bits, 32 for any vector length and one for the carry."""
     return (key.bits // 2 + COEFFICIENT_BITS + STATISTICAL_BITS + 33 + 7) // 8
 
 
