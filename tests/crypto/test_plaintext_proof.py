@@ -179,7 +179,7 @@ def test_the_length_of_s_is_bounded(
     single = encrypt_vector(key, [3])
     honest = prove_plaintext_knowledge(key, single, [3], round_.update)
     with pytest.raises(ProofError, match="s is too long"):
-        verify_plaintext_knowledge(key, single.ciphertexts, round_.update, replace(honest, s=honest.s + (1 << 1217)))
+        verify_plaintext_knowledge(key, single.ciphertexts, round_.update, replace(honest, s=honest.s + (1 << 1281)))
 
 
 def test_keys_and_lengths_must_belong_together(
@@ -195,9 +195,9 @@ def test_keys_and_lengths_must_belong_together(
 
 
 def test_the_masked_exponent_hides_the_secret_ones(key: PublicKey, round_: Round) -> None:
-    """s has the mask's length, 64 bits above what it hides, and differs from proof to proof."""
+    """s has the mask's length, 128 bits above what it hides, and differs from proof to proof."""
     proofs = [
         prove_plaintext_knowledge(key, round_.encrypted[0], round_.plaintexts[0], round_.update) for _ in range(4)
     ]
     assert len({p.s for p in proofs}) == len({p.z for p in proofs}) == len({p.mask for p in proofs}) == 4
-    assert max(p.s.bit_length() for p in proofs) > 1024 + 128 + 64 - 20
+    assert max(p.s.bit_length() for p in proofs) > 1024 + 128 + 128 - 20

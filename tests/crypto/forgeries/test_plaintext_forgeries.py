@@ -228,7 +228,7 @@ def test_a_long_s_that_fits_the_file(key: PublicKey) -> None:
 
     def attack() -> None:
         encrypted = encrypt_vector(key, [3])
-        bits = key.bits // 2 + 128 + 64 + 20
+        bits = key.bits // 2 + 128 + 128 + 20
         mask_exponent = mpz(1) << bits
         mask = gmpy2.powmod(key.h_s, mask_exponent, key.n_squared)
         r = plaintext_proof._coefficients(encrypted.ciphertexts, STATEMENT, mask)[0]
