@@ -204,6 +204,10 @@ def _open_account(path: Path, public: PublicIdentity, passphrase: str) -> LocalA
     keystore = _read(path)
     try:
         key = Account.decrypt(keystore.decode(), passphrase)
+    except UnicodeEncodeError:
+        raise PassphraseError(
+            "the passphrase is not text in UTF-8", advice="check how it was typed or stored"
+        ) from None
     except ValueError as error:
         if "MAC mismatch" in str(error):
             raise PassphraseError(

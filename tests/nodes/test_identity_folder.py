@@ -102,6 +102,19 @@ def test_a_wrong_passphrase_opens_nothing_and_is_not_repeated(opened: Identity, 
     assert not passphrase.strip() or passphrase not in error.value.diagnostics()
 
 
+def test_a_passphrase_that_is_not_text_is_told_as_that(cheap: Path, tmp_path: Path) -> None:
+    """An environment variable can hold any bytes; Python gives those that are not UTF-8 as lone surrogates."""
+    broken = "secret \udcff word"
+    for use in (
+        lambda: open_identity(cheap, broken, minimum_scrypt_cost=CHEAP),
+        lambda: create_identity(tmp_path / "new", Role.PARTICIPANT, broken),
+    ):
+        with pytest.raises(PassphraseError, match="not text") as error:
+            use()
+        assert "secret" not in error.value.diagnostics()
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_existing_folder_is_not_overwritten(opened: Identity) -> None:
     before = {p.name: p.read_bytes() for p in opened.folder.iterdir()}
     with pytest.raises(ConfigurationError, match="already holds an identity"):
