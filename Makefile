@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo compare test test-fast test-e2e lint format bench clean
+.PHONY: help setup demo compare test test-fast test-e2e lint format bench bench-quick bench-million clean
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
@@ -47,8 +47,20 @@ compare: setup ## federated, pooled and alone over ten seeded splits, for both m
 	.venv/bin/fedtrust compare --model logistic
 	.venv/bin/fedtrust compare --model mlp
 
-bench: setup ## measure the engine beside phe, on this machine
-	$(PYTHON) benchmarks/engine.py
+# the peers are measured, not used; make bench names those that could not be installed as skipped
+.venv/.installed-bench: export PIP_CONSTRAINT := constraints.txt
+.venv/.installed-bench: export PIP_DISABLE_PIP_VERSION_CHECK := 1
+.venv/.installed-bench: .venv/.installed
+	$(PYTHON) -m pip install --quiet --editable '.[bench]' && touch $@ || echo "not all peers could be installed here"
+
+bench: .venv/.installed-bench ## measure the engine beside its peers; writes docs/benchmarks
+	$(PYTHON) -m benchmarks --json docs/benchmarks/engine.json --plot docs/benchmarks/engine.svg --page docs/benchmarks.md $(BENCH_OPTIONS)
+
+bench-quick: .venv/.installed-bench ## the same on short vectors, in about a minute; writes nothing
+	$(PYTHON) -m benchmarks --quick $(BENCH_OPTIONS)
+
+bench-million: .venv/.installed ## a whole round of 1 million parameters, each role in its own process, and their memory
+	$(PYTHON) -m benchmarks.million --json docs/benchmarks/million.json --page docs/benchmarks.md $(BENCH_OPTIONS)
 
 clean: ## remove what was built and installed
 	rm -rf .venv node_modules build cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
