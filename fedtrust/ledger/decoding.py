@@ -70,7 +70,7 @@ def decode_log(
         rest = decode([_type(each) for each in plain], bytes(data))
         values.update(zip((each["name"] for each in plain), rest, strict=True))
         fields = [_convert(each, values[each["name"]]) for each in inputs]
-    except (DecodingError, ValueError) as error:
+    except (DecodingError, ValueError, OverflowError) as error:
         raise LedgerError(
             f"a {entry['name']} log in block {block} does not fit the contract's ABI",
             got=type(error).__name__,
@@ -87,24 +87,35 @@ def decode_revert(data: bytes) -> str:
         return NO_REASON if not data else f"unknown error 0x{data[:36].hex()}"
     try:
         values = decode([_type(each) for each in entry["inputs"]], arguments)
-    except (DecodingError, ValueError):
+    except (DecodingError, ValueError, OverflowError):
         return f"{entry['name']}(?)"
     converted = [_plain(each, value) for each, value in zip(entry["inputs"], values, strict=True)]
     return format_reason(entry["name"], converted)
 
 
 def round_state(number: int, values: Sequence[Any]) -> RoundState:
-    """Return the contract's ``Round`` struct, as web3 decodes it, as a RoundState."""
+    """Return the contract's ``Round`` struct, as web3 decodes it, as a RoundState.
+
+    Raises LedgerError for a phase or an abort reason that this version does not have.
+    """
     phase, aggregator, deadlines, *middle, challenge_end, reward, abort_reason = values
+    try:
+        enums = Phase(phase), AbortReason(abort_reason)
+    except ValueError as error:
+        raise LedgerError(
+            f"round {number} on chain is in a state that this version does not know",
+            got=error,
+            advice="the RPC endpoint altered it, or the contract is of another version",
+        ) from error
     fields: list[Any] = [
         number,
-        Phase(phase),
+        enums[0],
         Address(to_checksum_address(aggregator)),
         Deadlines(*deadlines),
         *(bytes(value) if isinstance(value, bytes) else value for value in middle),
         challenge_end,
         reward,
-        AbortReason(abort_reason),
+        enums[1],
     ]
     return RoundState(*fields)
 

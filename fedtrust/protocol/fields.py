@@ -10,6 +10,8 @@ from fedtrust.crypto.encoding import from_hex
 from fedtrust.errors import EncodingError
 from fedtrust.ledger.types import Address
 
+_AMOUNT_DIGITS = len(str(1 << 256))
+
 
 class Fields:
     """One JSON object being read; ``what`` names it in errors. Call :meth:`end` last: it refuses unknown keys."""
@@ -42,11 +44,15 @@ class Fields:
         return value
 
     def amount(self, name: str) -> int:
-        """Return a non-negative integer of any size, written as a decimal string (wei exceed 2^53)."""
+        """Return an integer of the EVM's range [0, 2^256), written as a decimal string (wei exceed 2^53)."""
         text: str = self.take(name, str)
-        if not text.isascii() or not text.isdigit() or (len(text) > 1 and text[0] == "0"):
-            raise EncodingError(f"{self._what}.{name} is not a canonical decimal", got=text)
-        return int(text)
+        # the length first: converting a long string takes quadratic time, and Python refuses one of 4,301 digits
+        if not text.isascii() or not text.isdigit() or len(text) > _AMOUNT_DIGITS or (text[0] == "0" and text != "0"):
+            raise EncodingError(f"{self._what}.{name} is not a canonical decimal", got=text[:_AMOUNT_DIGITS])
+        value = int(text)
+        if value >= 1 << 256:
+            raise EncodingError(f"{self._what}.{name} is out of range", expected="below 2^256", got=text)
+        return value
 
     def number(self, name: str) -> float:
         """Return a finite number as a float."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.errors import ConfigurationError, RoundError
 
 SCHEMA_VERSION = 1
+
+_MACHINE = {"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_IOERR"}
+"""Failures that say nothing about the file."""
 
 
 class NodeState:
@@ -25,6 +29,7 @@ class NodeState:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._path = path
         try:
             self._connection = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
             try:
@@ -57,7 +62,7 @@ class NodeState:
 
     def put(self, kind: str, round: int, account: str, value: bytes) -> None:
         """Record a fact. The same value again changes nothing; another value raises RoundError."""
-        with self._lock, self._connection as connection:
+        with self._undamaged(), self._connection as connection:
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", (kind, round, account, value))
             stored = self._select(kind, round, account)
         if stored != value:
@@ -69,27 +74,27 @@ class NodeState:
             )
 
     def get(self, kind: str, round: int, account: str = "") -> bytes | None:
-        """Return a fact, or None."""
-        with self._lock:
+        """Return a fact, or None. Raises ConfigurationError if the file is damaged, as every method does."""
+        with self._undamaged():
             return self._select(kind, round, account)
 
     def all(self, kind: str, round: int) -> dict[str, bytes]:
         """Return all facts of a kind and round, by account."""
-        with self._lock:
+        with self._undamaged():
             rows = self._connection.execute(
                 "SELECT account, value FROM facts WHERE kind = ? AND round = ? ORDER BY account", (kind, round)
             ).fetchall()
-        return {account: bytes(value) for account, value in rows}
+            return {account: self._value(value) for account, value in rows}
 
     def forget(self, kind: str, round: int, account: str = "") -> None:
         """Remove a fact that never took effect (a plan whose transaction the chain refused)."""
-        with self._lock, self._connection as connection:
+        with self._undamaged(), self._connection as connection:
             connection.execute("DELETE FROM facts WHERE kind = ? AND round = ? AND account = ?", (kind, round, account))
 
     def bind(self, chain_id: int, contract: str) -> None:
         """Tie this memory to one federation, for good. Raises ConfigurationError if it belongs to another."""
         name = f"{chain_id}/{contract}".encode()
-        with self._lock, self._connection as connection:
+        with self._undamaged(), self._connection as connection:
             connection.execute("INSERT OR IGNORE INTO facts VALUES ('federation', 0, '', ?)", (name,))
             stored = self._select("federation", 0, "")
         if stored != name:
@@ -113,7 +118,35 @@ class NodeState:
         row = self._connection.execute(
             "SELECT value FROM facts WHERE kind = ? AND round = ? AND account = ?", (kind, round, account)
         ).fetchone()
-        return None if row is None else bytes(row[0])
+        return None if row is None else self._value(row[0])
+
+    def _value(self, stored: object) -> bytes:
+        # SQLite keeps any type in any column: a damaged page can turn a blob into a number
+        if not isinstance(stored, bytes):
+            raise _damaged(self._path, f"a fact of type {type(stored).__name__}")
+        return stored
+
+    @contextmanager
+    def _undamaged(self) -> Iterator[None]:
+        """Hold the lock; what SQLite says about a damaged file becomes ConfigurationError."""
+        with self._lock:
+            try:
+                yield
+            except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+                raise  # ours, not the file's
+            except sqlite3.DatabaseError as error:
+                if any(getattr(error, "sqlite_errorname", "").startswith(name) for name in _MACHINE):
+                    raise
+                raise _damaged(self._path, error) from error
+
+
+def _damaged(path: Path | None, got: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path}: this node's state is damaged",
+        expected="the file as this node wrote it",
+        got=got,
+        advice="restore the node's folder from a copy; what it had decided cannot be told otherwise",
+    )
 
 
 def _foreign(path: Path | None, got: object) -> ConfigurationError:
