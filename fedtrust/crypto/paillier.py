@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -212,27 +212,3 @@ def _encrypt(key: PublicKey, plaintexts: Sequence[int], exponents: Sequence[mpz]
     masks = ARITHMETIC.fixed_base_powers(key.h_s, exponents, key.n_squared)
     openings = [1 + mpz(plaintext) * key.n for plaintext in plaintexts]
     return CiphertextVector(key, tuple(ARITHMETIC.products([openings, masks], key.n_squared)))
-
-
-def multiply_vectors(key: PublicKey, vectors: Iterable[CiphertextVector]) -> CiphertextVector:
-    """Return the elementwise product, which encrypts the sum of the plaintexts modulo n.
-
-    Vectors are consumed one after the other, so they may come from disk. Raises CiphertextError if there is none,
-    or one is under another key or of another length.
-    """
-
-    def rows() -> Iterator[tuple[mpz, ...]]:
-        length: int | None = None
-        for position, vector in enumerate(vectors):
-            if vector.key.n != key.n:
-                raise CiphertextError(f"ciphertext vector {position} is under another key")
-            length = len(vector) if length is None else length
-            if len(vector) != length:
-                raise CiphertextError(
-                    f"ciphertext vector {position} has another length", expected=length, got=len(vector)
-                )
-            yield vector.values
-        if length is None:
-            raise CiphertextError("nothing to multiply", expected="at least one ciphertext vector")
-
-    return CiphertextVector(key, tuple(ARITHMETIC.products(rows(), key.n_squared)))

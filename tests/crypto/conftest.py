@@ -7,8 +7,9 @@ import secrets
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.ceremony import TrusteeIdentity, open_share, run_ceremony
-from fedtrust.crypto.paillier import PublicKey, encrypt_vector, multiply_vectors
+from fedtrust.crypto.paillier import PublicKey, encrypt_vector
 from fedtrust.crypto.primes import safe_prime
 from fedtrust.crypto.statements import DecryptionStatement, UpdateStatement
 from fedtrust.crypto.threshold import combine, partial_roots

@@ -12,15 +12,9 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import from_hex
-from fedtrust.crypto.paillier import (
-    CiphertextVector,
-    InsecureKeyWarning,
-    PublicKey,
-    _encrypt,
-    encrypt_vector,
-    multiply_vectors,
-)
+from fedtrust.crypto.paillier import CiphertextVector, InsecureKeyWarning, PublicKey, _encrypt, encrypt_vector
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import combine, partial_roots
 from fedtrust.errors import CiphertextError, ConfigurationError, UpdateError

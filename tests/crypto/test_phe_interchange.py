@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phe import paillier
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.packing import SlotLayout, pack, unpack
-from fedtrust.crypto.paillier import CiphertextVector, encrypt_vector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector, encrypt_vector
 from fedtrust.crypto.phe_interchange import (
     ciphertexts_from_phe,
     ciphertexts_to_phe,

@@ -7,8 +7,9 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import from_hex
-from fedtrust.crypto.paillier import CiphertextVector, EncryptedVector, PublicKey, encrypt_vector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector, EncryptedVector, PublicKey, encrypt_vector
 from fedtrust.crypto.plaintext_proof import PlaintextProof, prove_plaintext_knowledge, verify_plaintext_knowledge
 from fedtrust.crypto.statements import UpdateStatement
 from fedtrust.errors import ProofError, UpdateError

@@ -12,10 +12,11 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.decryption_proof import prove_decryption, verify_decryption
 from fedtrust.crypto.key_file import MINIMUM_SCRYPT_COST, KeyFileHeader, seal_with_passphrase
 from fedtrust.crypto.packing import SlotLayout, pack, unpack
-from fedtrust.crypto.paillier import CiphertextVector, InsecureKeyWarning, encrypt_vector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector, InsecureKeyWarning, encrypt_vector
 from fedtrust.crypto.primes import is_safe_prime
 from fedtrust.crypto.single_holder import PURPOSE, SingleHolderKey, decrypt_vector, nth_roots
 from fedtrust.crypto.statements import DecryptionStatement

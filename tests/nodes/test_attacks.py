@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import keccak256, sha256
-from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.errors import (
     ArtifactError,
     CiphertextError,

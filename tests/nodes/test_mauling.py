@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.packing import pack, unpack
-from fedtrust.crypto.paillier import CiphertextVector, encrypt_vector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector, encrypt_vector
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.signatures import UpdateMessage
 from fedtrust.errors import ProofError

@@ -12,10 +12,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from numpy.typing import NDArray
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.ceremony import Ceremony, TrusteeIdentity, open_share, run_ceremony
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.packing import SlotLayout
-from fedtrust.crypto.paillier import PublicKey, multiply_vectors
+from fedtrust.crypto.paillier import PublicKey
 from fedtrust.crypto.signatures import UpdateMessage, sign_update
 from fedtrust.crypto.threshold import KeyShare
 from fedtrust.ledger.types import (
