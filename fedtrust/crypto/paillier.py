@@ -34,6 +34,7 @@ SHORT_EXPONENT_BITS = 512
 _MINIMUM_TOY_BITS = 256
 _MINIMUM_EXPONENT_BITS = 256
 _CIPHERTEXT_MAGIC = b"FTCV"
+_AT_ONCE = 4096  # ciphertexts in the making: bounds what encryption holds beside its result
 
 
 class InsecureKeyWarning(UserWarning):
@@ -209,6 +210,9 @@ def encrypt_vector(key: PublicKey, plaintexts: Sequence[int], *, exponent_bits: 
 
 def _encrypt(key: PublicKey, plaintexts: Sequence[int], exponents: Sequence[mpz]) -> CiphertextVector:
     """Return the ciphertexts (1 + M n) h_s^a mod n^2 of the given plaintexts and exponents."""
-    masks = ARITHMETIC.fixed_base_powers(key.h_s, exponents, key.n_squared)
-    openings = [1 + mpz(plaintext) * key.n for plaintext in plaintexts]
-    return CiphertextVector(key, tuple(ARITHMETIC.products([openings, masks], key.n_squared)))
+    values: list[mpz] = []
+    for at in range(0, len(plaintexts), _AT_ONCE):
+        masks = ARITHMETIC.fixed_base_powers(key.h_s, exponents[at : at + _AT_ONCE], key.n_squared)
+        openings = [1 + mpz(plaintext) * key.n for plaintext in plaintexts[at : at + _AT_ONCE]]
+        values += ARITHMETIC.products([openings, masks], key.n_squared)
+    return CiphertextVector(key, tuple(values))
