@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fedtrust.audit import catalogue as c
@@ -16,16 +17,18 @@ from fedtrust.audit.evidence import (
     describe,
     require_equal,
 )
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.decryption_proof import DecryptionProof, verify_decryption
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import PartialVector
 from fedtrust.errors import ArtifactError
 from fedtrust.ledger.interface import LedgerReader
 from fedtrust.ledger.types import Address, Phase
 from fedtrust.protocol.contribution import DecodedSum
+from fedtrust.protocol.partial import ProvenPartial, verify_proven_partial
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.protocol.selection import verify_selection
 from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
@@ -58,7 +61,15 @@ def check_spec(section: Section, inputs: RoundArtifacts, ledger: LedgerReader) -
     return spec
 
 
-def check_result(section: Section, inputs: RoundArtifacts, spec: Established[RoundSpec]) -> None:
+@dataclass(frozen=True, slots=True)
+class ResultArtifacts:
+    """The result record, and the partial decryptions of those trustees for whom R16 was carried out."""
+
+    record: Established[RoundResult]
+    partials: Mapping[Address, Established[PartialVector]]
+
+
+def check_result(section: Section, inputs: RoundArtifacts, spec: Established[RoundSpec]) -> ResultArtifacts:
     """Carry out R11 to R21, which apply to rounds with a result."""
     record = section.perform(c.RESULT_RECORD, lambda e: _result_record(e, inputs))
     base = section.perform(c.BASE_MODEL, lambda e: _base_model(e, inputs, spec))
@@ -70,17 +81,20 @@ def check_result(section: Section, inputs: RoundArtifacts, spec: Established[Rou
             updates[account] = section.perform(c.UPDATE, _Update(inputs, spec, record, account), account)
     product = section.perform(c.PRODUCT, lambda e: _product(e, inputs, updates))
     stored = section.perform(c.AGGREGATE, lambda e: _aggregate(e, inputs, spec.value, record.value, product))
+    aggregate = stored if stored.passed else product  # either is the one on chain
+    partials: dict[Address, Established[PartialVector]] = {}
     if not record.passed:
         section.skip(c.PARTIAL, record)
     else:
         for account in record.value.partials:
-            section.perform(c.PARTIAL, _Partial(inputs, spec, record, account), account)
+            check = _Partial(inputs, spec, record, aggregate, account)
+            partials[account] = section.perform(c.PARTIAL, check, account)
     plaintexts = section.perform(c.PLAINTEXTS, lambda e: _plaintexts(e, inputs, spec.value))
-    aggregate = stored if stored.passed else product  # either is the one on chain
     section.perform(c.DECRYPTION_PROOF, lambda e: _decryption(e, inputs, spec.value, aggregate, plaintexts))
     new = section.perform(c.NEW_MODEL, lambda e: _new_model(e, inputs, spec.value, base, plaintexts))
     section.perform(c.MODEL, lambda e: _model(e, inputs, new))
     section.perform(c.METRICS, lambda e: _metrics(e, record.value, new))
+    return ResultArtifacts(record, partials)
 
 
 def _spec(evidence: Evidence, inputs: RoundArtifacts) -> Finding[RoundSpec]:
@@ -215,19 +229,21 @@ class _Partial:
     inputs: RoundArtifacts
     spec: Established[RoundSpec]
     record: Established[RoundResult]
+    aggregate: Established[CiphertextVector]
     account: Address
 
-    def __call__(self, evidence: Evidence) -> Finding[None]:
+    def __call__(self, evidence: Evidence) -> Finding[PartialVector]:
         manifest, attested = self.inputs.manifest.value, self.inputs.chain.attestations.value[self.account]
-        count = self.inputs.count(self.spec.value)
+        spec = self.spec.value
         evidence.chain("Attested")
         data = evidence.artifact("partial decryption", self.record.value.partials[self.account])
-        partial = PartialVector.from_bytes(data, manifest.public_key, count)
-        index = next((t.index for t in manifest.trustees if t.account == self.account), None)
-        require_equal("the partial decryption's share", index, partial.index)
-        root = partial.root()
-        require_equal("the root of the partial decryption", attested, root)
-        return Finding(None, to_hex(attested), to_hex(root))
+        proven = ProvenPartial.from_bytes(data, manifest.public_key, expected_count=self.inputs.count(spec))
+        aggregate = self.aggregate.value
+        # verify_proven_partial: the trustee's own share, the attested root, the proof.
+        verify_proven_partial(
+            manifest, self.account, attested, aggregate, decryption_statement(spec, aggregate), proven
+        )
+        return Finding.of(proven.partial, attested)
 
 
 def _plaintexts(evidence: Evidence, inputs: RoundArtifacts, spec: RoundSpec) -> Finding[PlaintextVector]:

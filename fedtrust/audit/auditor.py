@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fedtrust.audit import catalogue
 from fedtrust.audit.artifacts import RoundArtifacts, check_result, check_spec
+from fedtrust.audit.blame import check_blame
 from fedtrust.audit.chain_facts import FINISHED, RUNNING, RoundFacts, check_chain_facts
 from fedtrust.audit.checks import AuditReport, Limitation, RoundReport, Verdict
 from fedtrust.audit.evidence import ArtifactLibrary, Established, Progress, Section
@@ -34,7 +35,7 @@ def audit_federation(ledger: LedgerReader, artifacts: ArtifactReader, progress: 
     # 2. F1 to F9: the federation.
     federation = Section(library, None, progress)
     manifest = check_federation(federation, snapshot, timeline)
-    # 3. R1 to R23: every round, each on its own.
+    # 3. R1 to R24: every round, each on its own.
     rounds: list[RoundReport] = []
     for number, state in snapshot.rounds.items():
         section = Section(library, number, progress)
@@ -56,9 +57,11 @@ def _check_round(section: Section, facts: RoundFacts, manifest: Established[KeyM
     chain = check_chain_facts(section, facts)
     inputs = RoundArtifacts(facts, chain, manifest)
     spec = check_spec(section, inputs, ledger)
-    if facts.state.phase in FINISHED:
-        check_result(section, inputs, spec)
+    finished = facts.state.phase in FINISHED
+    result = check_result(section, inputs, spec) if finished else None
     check_payouts(section, facts)
+    if result is not None:
+        check_blame(section, inputs, result)
 
 
 def _found_limitations(

@@ -1,7 +1,7 @@
 """The procedure's table of contents: every check under its number, and what no check can establish.
 
 Ids are stable; numbers are the order of the procedure. The code under each number is in ``federation`` (F),
-``chain_facts`` (R1 to R8), ``artifacts`` (R9 to R21) and ``payouts`` (R22, R23).
+``chain_facts`` (R1 to R8), ``artifacts`` (R9 to R21), ``payouts`` (R22, R23) and ``blame`` (R24).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BASE_MODEL = Check("R12", "base-model", "the base model is the one the round was
 UPDATE = Check("R13", "update", "the update is the one committed, signed, and its sender knows what it encrypted")
 PRODUCT = Check("R14", "product", "the aggregate on chain is the product of exactly the accepted updates")
 AGGREGATE = Check("R15", "aggregate", "the stored aggregate is that product, byte for byte")
-PARTIAL = Check("R16", "partial", "the partial decryption is the one the trustee attested")
+PARTIAL = Check("R16", "partial", "the partial decryption is the one the trustee attested, and its proof holds")
 PLAINTEXTS = Check("R17", "plaintexts", "the opened sums are the ones committed on chain")
 DECRYPTION_PROOF = Check("R18", "decryption-proof", "the opened sums are the decryption of the aggregate")
 NEW_MODEL = Check("R19", "new-model", "the spec's rule on base model and opened sums gives the model on chain")
@@ -45,6 +45,9 @@ MODEL = Check("R20", "model", "the stored model is that model, byte for byte")
 METRICS = Check("R21", "metrics", "the record's sample counts and metrics are the opened ones")
 PAYOUTS = Check("R22", "payouts", "what was credited is what the payout rule says, to the wei")
 PAYOUT_RECORD = Check("R23", "payout-record", "the payout record is the one that anyone computes")
+
+# A round: who is blamed.
+BLAME = Check("R24", "blame", "every trustee that the record blames attested a partial decryption that is wrong")
 
 FEDERATION_CHECKS = (
     CONTRACT,
@@ -81,6 +84,7 @@ ROUND_CHECKS = (
     METRICS,
     PAYOUTS,
     PAYOUT_RECORD,
+    BLAME,
 )
 
 LIMITATIONS: tuple[Limitation, ...] = (
@@ -110,7 +114,8 @@ LIMITATIONS: tuple[Limitation, ...] = (
     ),
     Limitation(
         "that every trustee that attested sent a right partial decryption",
-        "the proof of decryption shows that the result is right, whoever contributed to it; nobody is blamed",
+        "partials that were used are proven, and the blamed ones are wrong; nobody else sees what never reached the"
+        " aggregator, or what it kept back",
     ),
     Limitation(
         "that registered accounts are who they say, and are different organisations",

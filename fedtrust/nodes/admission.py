@@ -5,19 +5,24 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from fedtrust.crypto.encoding import sha256, to_hex
+from fedtrust.crypto.encoding import sha256
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.threshold import PartialVector
-from fedtrust.errors import ProofError, RoundError, UpdateError
+from fedtrust.crypto.paillier import CiphertextVector
+from fedtrust.crypto.partial_proof import WrongPartialError
+from fedtrust.crypto.statements import DecryptionStatement
+from fedtrust.errors import RoundError, UpdateError
 from fedtrust.ledger.types import Address
 from fedtrust.protocol.history import RoundHistory
 from fedtrust.protocol.machine import PartialAccepted, UpdateAccepted
+from fedtrust.protocol.partial import ProvenPartial, verify_proven_partial
+from fedtrust.protocol.result import decryption_statement
 from fedtrust.protocol.spec import RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate, verify_update
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
 
-UPDATE, PARTIAL = "upload", "partial"
+UPDATE, AGGREGATE, PARTIAL, REFUSED = "upload", "aggregate", "partial", "refused"
+"""What is remembered of a round: digests by account; REFUSED ones are attested partials whose proof did not hold."""
 
 
 class NotYetError(RoundError):
@@ -40,6 +45,7 @@ class Admission:
         self._manifest, self._store, self._state = manifest, store, state
         self._lock = threading.Lock()
         self._view: OpenRoundView | None = None
+        self._aggregate: tuple[CiphertextVector, DecryptionStatement] | None = None
 
     def show(self, view: OpenRoundView | None) -> None:
         """Tell what the chain says now (main loop only)."""
@@ -95,33 +101,45 @@ class Admission:
         return digest, UpdateAccepted(round, participant)
 
     def admit_partial(self, round: int, trustee: Address, data: bytes) -> tuple[bytes, PartialAccepted]:
-        """Admit a trustee's partial decryption; returns its digest. The same bytes again are welcome.
+        """Admit a trustee's partial decryption with its proof; returns its digest. The same bytes again are welcome.
 
-        Raises NotYetError before this node saw the attestation, RoundError or ProofError otherwise.
+        An attested partial whose proof does not hold is refused and kept: if the partial is wrong, it is evidence
+        (RoundResult.wrong_partials). Raises NotYetError before this node saw the attestation, RoundError,
+        EncodingError, CiphertextError or ProofError otherwise; WrongPartialError, which names the trustee, if only the
+        proof does not hold.
         """
         view = self._round(round)
         attested = view.history.attestations.get(trustee)
         if view.history.aggregate is None or attested is None:
             raise NotYetError(f"round {round}: no attestation of {trustee} is on chain yet", advice="attest first")
-        index = next((t.index for t in self._manifest.trustees if t.account == trustee), None)
-        partial = PartialVector.from_bytes(data, self._manifest.public_key)
-        expected_count = view.spec.layout.ciphertexts(self._manifest.public_key.bits)
-        if partial.index != index or len(partial.values) != expected_count:
-            raise ProofError(
-                f"round {round}: not a partial decryption of this aggregate by {trustee}",
-                expected=f"share {index}, {expected_count} values",
-                got=f"share {partial.index}, {len(partial.values)} values",
-            )
-        if partial.root() != attested:
-            raise ProofError(
-                f"round {round}: the partial decryption of {trustee} is not the one it attested",
-                expected=to_hex(attested),
-                got=to_hex(partial.root()),
-            )
+        known = self._state.get(PARTIAL, round, trustee)
+        if known == sha256(data):
+            return known, PartialAccepted(round, trustee)
+        key = self._manifest.public_key
+        proven = ProvenPartial.from_bytes(data, key, expected_count=view.spec.layout.ciphertexts(key.bits))
+        aggregate, statement = self._aggregate_of(view)
+        try:
+            verify_proven_partial(self._manifest, trustee, attested, aggregate, statement, proven)
+        except WrongPartialError:
+            with self._lock:
+                if self._state.get(REFUSED, round, trustee) is None:
+                    self._state.put(REFUSED, round, trustee, self._store.put(data))
+            raise
         with self._lock:
-            digest = self._store.put(data)
+            # another proof of the same attested partial, after a trustee lost its disk, adds nothing
+            digest = self._state.get(PARTIAL, round, trustee) or self._store.put(data)
             self._state.put(PARTIAL, round, trustee, digest)
         return digest, PartialAccepted(round, trustee)
+
+    def _aggregate_of(self, view: OpenRoundView) -> tuple[CiphertextVector, DecryptionStatement]:
+        held = self._aggregate
+        if held is None or held[1].round != view.spec.round:
+            digest = self._state.get(AGGREGATE, view.spec.round)
+            if digest is None:
+                raise RoundError(f"round {view.spec.round}: this node did not compute the aggregate")
+            aggregate = CiphertextVector.from_bytes(self._store.get(digest), self._manifest.public_key)
+            held = self._aggregate = (aggregate, decryption_statement(view.spec, aggregate))
+        return held
 
     def _round(self, round: int) -> OpenRoundView:
         view = self._view

@@ -8,19 +8,22 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.plaintexts import PlaintextVector
-from fedtrust.crypto.threshold import PartialDecryptionError, PartialVector, combine
+from fedtrust.crypto.threshold import PartialVector, combine
 from fedtrust.errors import (
     CiphertextError,
     ConfigurationError,
     FedtrustError,
     ModelError,
+    ProofError,
     RoundError,
     RpcUnreachableError,
     TransactionError,
@@ -29,7 +32,7 @@ from fedtrust.errors import (
 from fedtrust.ledger.events import LedgerEvent, RoundSettled
 from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Phase, bitmap_of
-from fedtrust.nodes.admission import PARTIAL, UPDATE, Admission, OpenRoundView
+from fedtrust.nodes.admission import AGGREGATE, PARTIAL, REFUSED, UPDATE, Admission, OpenRoundView
 from fedtrust.nodes.follower import ChainFollower
 from fedtrust.nodes.report import Reporter
 from fedtrust.nodes.settings import FederationSettings
@@ -44,7 +47,8 @@ from fedtrust.protocol.aggregator import (
     OpenRound,
     SettleRound,
 )
-from fedtrust.protocol.machine import Clock, PartialAccepted, PartialsRejected, UpdateAccepted
+from fedtrust.protocol.machine import Clock, PartialAccepted, UpdateAccepted
+from fedtrust.protocol.partial import ProvenPartial, wrong_partials
 from fedtrust.protocol.payment import payout_record
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.protocol.selection import TooFewParticipantsError, draw_participants
@@ -54,7 +58,7 @@ from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
 
-SPEC, ACCEPTED, AGGREGATE, RESULT = "spec", "accepted", "aggregate", "result"
+SPEC, ACCEPTED, RESULT = "spec", "accepted", "result"
 MINIMUM_LEAD = 5
 """A stored plan whose commit deadline is nearer than this many seconds is replaced by a new one."""
 
@@ -124,7 +128,11 @@ class AggregatorNode:
 
     def receive_partial(self, round: int, trustee: Address, data: bytes) -> bytes:
         """Admit a partial decryption; returns its digest. See Admission.admit_partial."""
-        digest, event = self.admission.admit_partial(round, trustee, data)
+        try:
+            digest, event = self.admission.admit_partial(round, trustee, data)
+        except ProofError as error:
+            self._report("PartialRefused", round=round, trustee=trustee, reason=error.diagnostics())
+            raise
         self._inbox.put(event)
         return digest
 
@@ -191,10 +199,6 @@ class AggregatorNode:
     def _attempt(self, command: AggregatorCommand) -> bool:
         try:
             self._carry_out(command)
-        except PartialDecryptionError as error:
-            self._report("PartialsRejected", round=command.round, reason=error.diagnostics())
-            self.machine.handle(PartialsRejected(command.round, len(error.indices)))
-            return True
         except (TransactionError, RpcUnreachableError, TooFewParticipantsError) as error:
             # the chain moved on, or cannot be reached, or too few are registered: look again at the next turn
             self._wait_for(error, command=type(command).__name__, round=command.round)
@@ -317,8 +321,8 @@ class AggregatorNode:
         if recorded is None:
             try:
                 recorded = self._compute_result(command)
-            except (UpdateError, CiphertextError) as error:
-                # values outside the layout: nobody can use this sum, so the round runs into its deadline
+            except (UpdateError, CiphertextError, ProofError) as error:
+                # values outside the layout, or a bad key: nobody can use this sum, the round runs into its deadline
                 self._unusable.add(number)
                 self._report("SumUnusable", round=number, reason=error.diagnostics())
                 return
@@ -339,7 +343,7 @@ class AggregatorNode:
             raise RoundError(f"round {number}: this node did not compute the aggregate", advice="restore its state")
         aggregate = CiphertextVector.from_bytes(self._store.get(aggregate_digest), key)
         digests = {Address(a): d for a, d in self._state.all(PARTIAL, number).items() if a in command.trustees}
-        partials = {a: PartialVector.from_bytes(self._store.get(d), key) for a, d in digests.items()}
+        partials = {a: ProvenPartial.from_bytes(self._store.get(d), key).partial for a, d in digests.items()}
         opening = combine(manifest, aggregate, {p.index: p for p in partials.values()})
         statement = decryption_statement(spec, aggregate)
         proof = prove_decryption(key, aggregate, opening, statement)
@@ -355,6 +359,7 @@ class AggregatorNode:
             updates={Address(a): uploads[a] for a in accepted},
             aggregate=aggregate_digest,
             partials=digests,
+            wrong_partials=self._blamed(number, partials),
             plaintexts=self._store.put(PlaintextVector(key, opening.plaintexts).to_bytes()),
             proof=self._store.put(proof.to_bytes()),
             model=self._store.put(model.to_bytes()),
@@ -366,6 +371,16 @@ class AggregatorNode:
         self._state.put(RESULT, number, "", digest)
         self._report("RoundResult", round=number, examples=decoded.examples, **decoded.metrics)
         return digest
+
+    def _blamed(self, number: int, partials: Mapping[Address, PartialVector]) -> dict[Address, bytes]:
+        """Return the refused partials that the proven ones show to be wrong; the others are nobody's guilt."""
+        refused = {Address(a): d for a, d in self._state.all(REFUSED, number).items() if a not in partials}
+        key = self._inputs.manifest.public_key
+        read = {a: ProvenPartial.from_bytes(self._store.get(d), key).partial for a, d in refused.items()}
+        blamed = {a: refused[a] for a in wrong_partials(self._inputs.manifest, partials, read)}
+        for account, digest in blamed.items():
+            self._report("WrongPartial", round=number, trustee=account, evidence=to_hex(digest))
+        return blamed
 
     def _store_payouts(self, number: int) -> None:
         state = self._ledger.round(number)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.threshold import KeyShare, PartialVector
+from fedtrust.crypto.threshold import KeyShare
 from fedtrust.errors import RoundError
 from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import Address, Phase
 from fedtrust.nodes.client import AggregatorClient
 from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
-from fedtrust.protocol.release import accepted_accounts, agree, release_partial
+from fedtrust.protocol.partial import ProvenPartial
+from fedtrust.protocol.release import AgreedAggregate, accepted_accounts, agree, release_partial
 from fedtrust.protocol.trustee import Attest, Decrypt, TrusteeCommand, TrusteeMachine
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.store.artifacts import ArtifactStore
@@ -46,7 +47,7 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
                 if self._state.get(PARTIAL, command.round) is None:
                     self._decrypt(command.round)
             case Attest():
-                self.ledger.attest(command.round, partial_root=self._stored(command.round).root())
+                self.ledger.attest(command.round, partial_root=self._stored(command.round).partial.root())
                 self.report("Attested", round=command.round)
                 return False
             case _:
@@ -73,12 +74,15 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
                     artifacts.get(digests[account]), key, expected_count=count
                 )
         agreed = agree(state, spec, key, participants, history.rounds[round].commitments, updates)
-        partial = release_partial(self._manifest, self._share, agreed, self._state)
-        self._state.put(PARTIAL, round, "", self._store.put(partial.to_bytes()))
-        self.report("Decrypted", round=round, accepted=len(agreed.accepted), root=to_hex(partial.root()))
+        proven = self._release(agreed)
+        self._state.put(PARTIAL, round, "", self._store.put(proven.to_bytes()))
+        self.report("Decrypted", round=round, accepted=len(agreed.accepted), root=to_hex(proven.partial.root()))
 
-    def _stored(self, round: int) -> PartialVector:
+    def _release(self, agreed: AgreedAggregate) -> ProvenPartial:
+        return release_partial(self._manifest, self._share, agreed, self._state)
+
+    def _stored(self, round: int) -> ProvenPartial:
         digest = self._state.get(PARTIAL, round)
         if digest is None:
             raise RoundError(f"round {round}: this node attested a partial that is not on its disk")
-        return PartialVector.from_bytes(self._store.get(digest), self._manifest.public_key)
+        return ProvenPartial.from_bytes(self._store.get(digest), self._manifest.public_key)

@@ -19,7 +19,7 @@ from fedtrust.ledger.events import (
     UpdateCommitted,
 )
 from fedtrust.ledger.types import Address, Deadlines
-from fedtrust.protocol.machine import Clock, PartialAccepted, PartialsRejected, Table, UpdateAccepted
+from fedtrust.protocol.machine import Clock, PartialAccepted, Table, UpdateAccepted
 
 
 class AggregatorState(Enum):
@@ -52,7 +52,6 @@ class AggregatorTrigger(Enum):
     UPLOAD_TIME_OVER_WITH_QUORUM = auto()
     AGGREGATE_TIME_OVER = auto()
     PARTIALS_SUFFICE = auto()
-    PARTIALS_REJECTED = auto()
     FINALIZE_TIME_OVER = auto()
     ROUNDS_COMPLETE = auto()
 
@@ -92,7 +91,6 @@ TRANSITIONS: Table[AggregatorState, AggregatorTrigger] = Table(
         (S.AGGREGATING, T.AGGREGATE_TIME_OVER): S.ABORTING,
         (S.DECRYPT, T.PARTIALS_SUFFICE): S.FINALISING,
         (S.DECRYPT, T.FINALIZE_TIME_OVER): S.ABORTING,
-        (S.FINALISING, T.PARTIALS_REJECTED): S.DECRYPT,
         (S.FINALISING, T.FINALIZE_TIME_OVER): S.ABORTING,
         (S.OPENING, T.ROUNDS_COMPLETE): S.FINISHED,
     }
@@ -172,7 +170,6 @@ class _CurrentRound:
     uploaded: set[Address] = field(default_factory=set)
     attested: set[Address] = field(default_factory=set)
     partials: set[Address] = field(default_factory=set)
-    needed: int = 0
     threshold_met: int | None = None
 
 
@@ -230,7 +227,7 @@ class AggregatorMachine:
         """Whether all rounds are finalised and settled."""
         return self.state is AggregatorState.FINISHED and not self._unsettled
 
-    def handle(self, event: LedgerEvent | Clock | UpdateAccepted | PartialAccepted | PartialsRejected) -> None:
+    def handle(self, event: LedgerEvent | Clock | UpdateAccepted | PartialAccepted) -> None:
         """Fold one event. Events of other rounds than the current one change nothing."""
         if isinstance(event, LedgerEvent):
             self._now = max(self._now, event.timestamp)
@@ -267,10 +264,6 @@ class AggregatorMachine:
                 current.attested.add(event.trustee)
             case PartialAccepted():
                 current.partials.add(event.trustee)
-            case PartialsRejected():
-                current.needed = max(current.needed, event.tried + 1)
-                current.threshold_met = None
-                self._fire(T.PARTIALS_REJECTED)
             case RoundFinalized():
                 self.finalized += 1
                 self.aborts_in_a_row = 0
@@ -305,7 +298,7 @@ class AggregatorMachine:
         if current is None:
             return ((T.ROUNDS_COMPLETE, lambda: self.finalized >= self.plan.rounds),)
         limits, now = current.deadlines, self._now
-        count, needed = len(current.partials), max(self.plan.threshold, current.needed)
+        count, needed = len(current.partials), self.plan.threshold
         if count >= needed and current.threshold_met is None:
             current.threshold_met = now
         waited = current.threshold_met is not None and now >= current.threshold_met + self.plan.trustee_grace

@@ -36,18 +36,10 @@ class UpdateAccepted:
 
 @dataclass(frozen=True, slots=True)
 class PartialAccepted:
-    """The aggregator admitted and stored a trustee's partial decryption."""
+    """The aggregator verified and stored a trustee's partial decryption."""
 
     round: int
     trustee: Address
-
-
-@dataclass(frozen=True, slots=True)
-class PartialsRejected:
-    """Combining failed with ``tried`` partials: no threshold of them fit together, so more are needed."""
-
-    round: int
-    tried: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.paillier import CiphertextVector, PublicKey, multiply_vectors
-from fedtrust.crypto.threshold import KeyShare, PartialVector, partial_roots
+from fedtrust.crypto.paillier import CiphertextVector, PublicKey
+from fedtrust.crypto.partial_proof import prove_partial, verify_partial
+from fedtrust.crypto.statements import DecryptionStatement
+from fedtrust.crypto.threshold import KeyShare, partial_roots
 from fedtrust.errors import RoundError, UpdateError
 from fedtrust.ledger.interface import role_members
 from fedtrust.ledger.types import Address, Identity, RoundState
+from fedtrust.protocol.partial import ProvenPartial
+from fedtrust.protocol.result import decryption_statement
 from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, RoundSpec
 from fedtrust.protocol.update import Commitment, EncryptedUpdate, verify_update
 
@@ -27,18 +32,24 @@ _SEAL = object()
 class AgreedAggregate:
     """An aggregate that was recomputed from verified updates and equals the one on chain."""
 
-    __slots__ = ("_accepted", "_ciphertexts", "_round")
+    __slots__ = ("_accepted", "_ciphertexts", "_statement")
 
-    def __init__(self, seal: object, round: int, accepted: tuple[Address, ...], ciphertexts: CiphertextVector) -> None:
+    def __init__(
+        self,
+        seal: object,
+        accepted: tuple[Address, ...],
+        ciphertexts: CiphertextVector,
+        statement: DecryptionStatement,
+    ) -> None:
         """Only :func:`agree` may call this."""
         if seal is not _SEAL:
             raise RoundError("an AgreedAggregate is made by agree() only", advice="call protocol.release.agree")
-        self._round, self._accepted, self._ciphertexts = round, accepted, ciphertexts
+        self._accepted, self._ciphertexts, self._statement = accepted, ciphertexts, statement
 
     @property
     def round(self) -> int:
         """The round."""
-        return self._round
+        return self._statement.round
 
     @property
     def accepted(self) -> tuple[Address, ...]:
@@ -49,6 +60,11 @@ class AgreedAggregate:
     def ciphertexts(self) -> CiphertextVector:
         """The product of the accepted updates."""
         return self._ciphertexts
+
+    @property
+    def statement(self) -> DecryptionStatement:
+        """What proofs about this aggregate are bound to."""
+        return self._statement
 
 
 class ReleaseJournal(Protocol):
@@ -105,7 +121,8 @@ def agree(
             )
         verify_update(updates[account], spec, key, commitments[account])
     product = multiply_vectors(key, (updates[a].ciphertexts for a in accepted))
-    root = product.root()
+    statement = decryption_statement(spec, product)
+    root = statement.aggregate_root
     if root != state.aggregate_root:
         raise RoundError(
             f"round {state.number}: the committed aggregate is not the product of the accepted updates",
@@ -113,14 +130,21 @@ def agree(
             got=to_hex(state.aggregate_root),
             advice="the aggregator lied about the sum; do not decrypt it",
         )
-    return AgreedAggregate(_SEAL, state.number, accepted, product)
+    return AgreedAggregate(_SEAL, accepted, product, statement)
 
 
 def release_partial(
     manifest: KeyManifest, share: KeyShare, agreed: AgreedAggregate, journal: ReleaseJournal
-) -> PartialVector:
-    """Take this trustee's partial roots of an agreed aggregate, after recording the decision durably."""
+) -> ProvenPartial:
+    """Take this trustee's partial roots of an agreed aggregate and prove them, after recording the decision durably.
+
+    The proof is checked before anybody is told of it: what is attested on chain can be held against its author. Raises
+    RoundError for another decision in this round, WrongPartialError for a share that is not the manifest's.
+    """
     if not isinstance(agreed, AgreedAggregate):
         raise RoundError("only an agreed aggregate may be decrypted", got=type(agreed).__name__)
     journal.record_release(agreed.round, agreed.accepted, agreed.ciphertexts.root())
-    return partial_roots(manifest, share, agreed.ciphertexts)
+    partial = partial_roots(manifest, share, agreed.ciphertexts)
+    proof = prove_partial(manifest, share, agreed.ciphertexts, partial, agreed.statement)
+    verify_partial(manifest, agreed.ciphertexts, partial, agreed.statement, proof)
+    return ProvenPartial(partial, proof)

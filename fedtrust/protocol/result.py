@@ -49,7 +49,8 @@ def apply_sum(
 class RoundResult:
     """What a finalised round left behind; its sha-256 is the result hash on chain.
 
-    ``updates`` and ``partials`` map accounts to artifact digests; ``metrics`` are the weighted means of the *base*
+    ``updates`` and ``partials`` map accounts to artifact digests; so does ``wrong_partials``: trustees that attested,
+    and handed in, a partial that the proven ones show to be wrong. ``metrics`` are the weighted means of the *base*
     model on the participants' held-out records.
     """
 
@@ -60,6 +61,7 @@ class RoundResult:
     updates: Mapping[Address, bytes]
     aggregate: bytes
     partials: Mapping[Address, bytes]
+    wrong_partials: Mapping[Address, bytes]
     plaintexts: bytes
     proof: bytes
     model: bytes
@@ -85,6 +87,7 @@ class RoundResult:
                 "spec": to_hex(self.spec),
                 "updates": {a: to_hex(d) for a, d in self.updates.items()},
                 "version": RESULT_VERSION,
+                "wrong_partials": {a: to_hex(d) for a, d in self.wrong_partials.items()},
             }
         )
 
@@ -109,6 +112,7 @@ class RoundResult:
             updates=_digests(fields.mapping("updates"), "round result.updates"),
             aggregate=fields.hash("aggregate"),
             partials=_digests(fields.mapping("partials"), "round result.partials"),
+            wrong_partials=_digests(fields.mapping("wrong_partials"), "round result.wrong_partials"),
             plaintexts=fields.hash("plaintexts"),
             proof=fields.hash("proof"),
             model=fields.hash("model"),

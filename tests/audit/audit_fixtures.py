@@ -10,18 +10,21 @@ import numpy as np
 
 from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, CheckResult, Source, Verdict
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.ceremony import open_share
 from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.packing import SlotLayout
-from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector
+from fedtrust.crypto.partial_proof import prove_partial
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.signatures import sign_update
-from fedtrust.crypto.threshold import PartialVector, combine, partial_roots
+from fedtrust.crypto.threshold import combine, partial_roots
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.memory import MemoryLedger
 from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Identity, RoundState, bitmap_of
 from fedtrust.protocol.contribution import VectorLayout, encode
 from fedtrust.protocol.history import FederationHistory
+from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.payment import payout_record
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.protocol.selection import draw_participants
@@ -41,6 +44,9 @@ class RoundPlayer:
     What follows a cheat is recomputed from it, so every hash and every digest fits.
     """
 
+    trustees = 3
+    """How many of them attest."""
+
     def __init__(self, federation: InProcessFederation) -> None:
         self.federation = federation
         self.chain = federation.chain
@@ -51,7 +57,8 @@ class RoundPlayer:
         self.number = self.ledger.last_round() + 1
         self.names = {federation.address(name): name for name in federation.hospitals}
         self.updates: dict[Address, EncryptedUpdate] = {}
-        self.partials: dict[Address, PartialVector] = {}
+        self.partials: dict[Address, ProvenPartial] = {}
+        self.wrong: dict[Address, ProvenPartial] = {}
         self.store.put(self.manifest.to_bytes())
 
     # where a subclass may cheat
@@ -69,9 +76,13 @@ class RoundPlayer:
     def change_aggregate(self, aggregate: CiphertextVector) -> CiphertextVector:
         return aggregate
 
-    def change_partial(self, trustee: Address, partial: PartialVector) -> PartialVector:
+    def attested_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
+        """What a trustee attests and hands in; the record blames whoever is in ``wrong``."""
+        return proven
+
+    def change_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
         """What is published, after the trustee has attested the right one."""
-        return partial
+        return proven
 
     def change_plaintexts(self, plaintexts: tuple[int, ...]) -> tuple[int, ...]:
         return plaintexts
@@ -169,17 +180,22 @@ class RoundPlayer:
         self.ledger.commit_aggregate(self.number, accepted=bits, aggregate_root=self.product.root())
 
     def attest(self) -> None:
-        for name in self.federation.trustee_names[:3]:
+        statement = decryption_statement(self.spec, self.product)
+        for name in self.federation.trustee_names[: self.trustees]:
             who = self.federation.address(name)
             index = next(t.index for t in self.manifest.trustees if t.account == who)
             sealed = self.federation.ceremony.sealed_shares[index - 1]
             share = open_share(self.manifest, index, sealed, sealing_key(name))
-            self.partials[who] = partial_roots(self.manifest, share, self.product)
-            self.federation.ledger(name).attest(self.number, partial_root=self.partials[who].root())
+            partial = partial_roots(self.manifest, share, self.product)
+            proof = prove_partial(self.manifest, share, self.product, partial, statement)
+            right = ProvenPartial(partial, proof)
+            sent = self.attested_partial(who, right)
+            (self.partials if sent.partial == partial else self.wrong)[who] = sent
+            self.federation.ledger(name).attest(self.number, partial_root=sent.partial.root())
 
     def finalize(self) -> None:
         put = self.store.put
-        opening = combine(self.manifest, self.product, {p.index: p for p in self.partials.values()})
+        opening = combine(self.manifest, self.product, {p.partial.index: p.partial for p in self.partials.values()})
         opening = replace(opening, plaintexts=self.change_plaintexts(opening.plaintexts))
         proof = prove_decryption(self.key, self.product, opening, decryption_statement(self.spec, self.product))
         model, decoded = apply_sum(self.spec, self.key, self.base, opening.plaintexts, len(self.accepted))
@@ -191,6 +207,7 @@ class RoundPlayer:
             updates={who: put(update.to_bytes()) for who, update in self.updates.items()},
             aggregate=put(self.product.to_bytes()),
             partials={who: put(self.change_partial(who, p).to_bytes()) for who, p in self.partials.items()},
+            wrong_partials={who: put(p.to_bytes()) for who, p in self.wrong.items()},
             plaintexts=put(PlaintextVector(self.key, opening.plaintexts).to_bytes()),
             proof=put(proof.to_bytes()),
             model=put(self.change_model(model).to_bytes()),

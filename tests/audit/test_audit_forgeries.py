@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, Verdict
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import keccak256
-from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.signatures import UpdateMessage, sign_update
-from fedtrust.crypto.threshold import PartialVector
 from fedtrust.ledger.memory_contract import MemoryContract
 from fedtrust.ledger.types import Address, Deadlines, Identity, PublishedKey, Role, RoundState
+from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.result import RoundResult
 from fedtrust.protocol.spec import RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
-from tests.audit.audit_fixtures import RoundPlayer, audit, failed, result_of, verdicts
+from tests.audit.audit_fixtures import RoundPlayer, artifact_of, audit, failed, replaced, result_of, verdicts
 from tests.nodes.harness import InProcessFederation, account
 
 
@@ -155,17 +157,85 @@ class SwappedUpdate(RoundPlayer):
 class UnattestedPartial(RoundPlayer):
     """A trustee's published partial is not the one it attested."""
 
-    def change_partial(self, trustee: Address, partial: PartialVector) -> PartialVector:
-        if trustee != self.federation.address("trustee-0"):
-            return partial
-        return PartialVector(self.key, partial.index, tuple(v * v % self.key.n for v in partial.values))
+    def change_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
+        return proven if trustee != self.federation.address("trustee-0") else squared(proven)
 
 
 class BorrowedPartial(RoundPlayer):
     """A trustee publishes another one's share of the work."""
 
-    def change_partial(self, trustee: Address, partial: PartialVector) -> PartialVector:
+    def change_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
         return next(iter(self.partials.values()))
+
+
+class UnprovenPartial(RoundPlayer):
+    """The proof beside an attested partial is another one's."""
+
+    def change_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
+        return replace(proven, proof=next(iter(self.partials.values())).proof)
+
+
+def squared(proven: ProvenPartial) -> ProvenPartial:
+    """Return a wrong partial with the proof of the right one."""
+    partial = proven.partial
+    return replace(proven, partial=replace(partial, values=tuple(v * v % partial.key.n for v in partial.values)))
+
+
+class FourTrustees(RoundPlayer):
+    """The last of four trustees attests a wrong partial, and is blamed for it rightly."""
+
+    trustees = 4
+
+    def attested_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
+        return squared(proven) if trustee == self.federation.address("trustee-3") else proven
+
+
+class BlamesTheRight(FourTrustees):
+    """The record blames a trustee whose partial is right, beside a proof that the aggregator damaged."""
+
+    def attested_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
+        if trustee == self.federation.address("trustee-3"):
+            self.wrong[trustee] = replace(proven, proof=replace(proven.proof, challenge=proven.proof.challenge ^ 1))
+        return proven
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        accused = self.federation.address("trustee-3")
+        return replace(record, partials={a: d for a, d in record.partials.items() if a != accused})
+
+
+class BlamesByAnotherPartial(FourTrustees):
+    """The partial that the record shows as wrong is not the one that the trustee attested."""
+
+    def attested_partial(self, trustee: Address, proven: ProvenPartial) -> ProvenPartial:
+        if trustee == self.federation.address("trustee-3"):
+            self.wrong[trustee] = squared(proven)
+        return proven
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        accused = self.federation.address("trustee-3")
+        return replace(record, partials={a: d for a, d in record.partials.items() if a != accused})
+
+
+class BlamesAStranger(RoundPlayer):
+    """The record blames a trustee that never attested."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        digest = next(iter(record.partials.values()))
+        return replace(record, wrong_partials={self.federation.address("trustee-4"): digest})
+
+
+class BlamesTheUsed(RoundPlayer):
+    """The record blames a trustee and uses its partial."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, wrong_partials=dict(list(record.partials.items())[:1]))
+
+
+class HidesWrongPartial(FourTrustees):
+    """A wrong partial stands among the used ones."""
+
+    def change_record(self, record: RoundResult) -> RoundResult:
+        return replace(record, partials={**record.partials, **record.wrong_partials}, wrong_partials={})
 
 
 class TooFewPartials(RoundPlayer):
@@ -242,6 +312,12 @@ FORGERIES: list[tuple[type[RoundPlayer], set[str]]] = [
     (SwappedUpdate, {"update"}),
     (UnattestedPartial, {"partial"}),
     (BorrowedPartial, {"partial"}),
+    (UnprovenPartial, {"partial"}),
+    (HidesWrongPartial, {"partial"}),
+    (BlamesTheRight, {"blame"}),
+    (BlamesByAnotherPartial, {"blame"}),
+    (BlamesAStranger, {"blame"}),
+    (BlamesTheUsed, {"blame"}),
     (TooFewPartials, {"result-record"}),
     (StrangersPartial, {"result-record"}),
     (BetterMetrics, {"metrics"}),
@@ -261,6 +337,30 @@ def test_forged_round(cheat: type[RoundPlayer], checks: set[str]) -> None:
     for failure in report.failures:
         assert failure.reason
         assert str(failure).startswith(f"round 2, {failure.check}")
+
+
+def test_a_trustee_that_is_rightly_blamed_is_a_finding_and_no_failure() -> None:
+    """The round is right whoever lied in it; the report says who, and rests on nobody's word."""
+    report = lie_in_round_2(FourTrustees)
+    assert failed(report) == set()
+    assert result_of(report, 1, "blame").found == "nobody is blamed"
+    blame = result_of(report, 2, "blame")
+    assert blame.found == f"wrong, and attested: {account('trustee-3').address}"
+    assert [reading.name for reading in blame.read] == ["Attested", "refused partial decryption"]
+
+
+def test_blame_needs_its_evidence_and_its_judges() -> None:
+    """Without the refused file the accusation fails; without a proven partial of the others it is not checked."""
+    federation = InProcessFederation(participants_per_round=3)
+    FourTrustees(federation).play()
+    report = audit(federation)
+    _, refused = artifact_of(report, 1, "blame")
+    _, judge = artifact_of(report, 1, "partial")
+    ledger = federation.ledger("operator")
+    assert failed(audit_federation(ledger, replaced(federation.artifacts, {refused: None}))) == {(1, "blame")}
+    without_judge = audit_federation(ledger, replaced(federation.artifacts, {judge: None}))
+    assert failed(without_judge) == {(1, "partial")}
+    assert verdicts(without_judge, 1)["blame"] is Verdict.NOT_CHECKED
 
 
 @pytest.mark.parametrize("cheat", [WrongModel, HandPicked, UpdateLeftOut])

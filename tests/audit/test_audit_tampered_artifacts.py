@@ -19,7 +19,7 @@ ROUND = 2
 
 RESTS_ON_UPDATE = {"product"}
 RESTS_ON_PLAINTEXTS = {"decryption-proof", "new-model", "metrics"}
-RESTS_ON_RECORD = {"update", "product", "aggregate", "partial", "decryption-proof", "metrics"}
+RESTS_ON_RECORD = {"update", "product", "aggregate", "partial", "decryption-proof", "metrics", "blame"}
 RESTS_ON_SPEC = {
     "selection",
     "update",

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from gmpy2 import mpz
 
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.packing import pack
 from fedtrust.crypto.paillier import encrypt_vector
+from fedtrust.crypto.partial_proof import prove_partial
 from fedtrust.crypto.plaintext_proof import prove_plaintext_knowledge
 from fedtrust.crypto.signatures import UpdateMessage, sign_update
-from fedtrust.crypto.threshold import KeyShare
+from fedtrust.crypto.threshold import KeyShare, partial_roots
 from fedtrust.nodes.aggregator import AggregatorNode
 from fedtrust.nodes.participant import PREPARED, ParticipantNode
 from fedtrust.nodes.trustee import TrusteeNode
+from fedtrust.protocol.partial import ProvenPartial
+from fedtrust.protocol.release import AgreedAggregate
 from fedtrust.protocol.spec import RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update, update_statement
 from tests.nodes.harness import InProcessFederation, account
@@ -137,18 +139,23 @@ class Misbehaving(InProcessFederation):
         disk.state.put(PREPARED, number, "", disk.store.put(update.to_bytes()))
 
 
-def _error(index: int) -> mpz:
-    # not one constant for all: with shares 1, 3 and 4 of 5 the errors of 1 and 3 would cancel
-    return mpz(7**index)
+def lying(node: TrusteeNode) -> None:
+    """Let a trustee compute with a share that is not its own, and skip its own check: wrong, but consistent.
 
-
-def wrong_share(node: TrusteeNode) -> None:
-    """Let a trustee compute with a share that is not its own: what it attests and sends is wrong, but consistent."""
+    What it attests is what it sends, and the proof is the one that this share gives.
+    """
     share = node._share
-    node._share = KeyShare(share.index, share.value + _error(share.index))
+    false = KeyShare(share.index, share.value + 7**share.index)
+
+    def release(agreed: AgreedAggregate) -> ProvenPartial:
+        node._state.record_release(agreed.round, agreed.accepted, agreed.statement.aggregate_root)
+        partial = partial_roots(node._manifest, false, agreed.ciphertexts)
+        proof = prove_partial(node._manifest, false, agreed.ciphertexts, partial, agreed.statement)
+        return ProvenPartial(partial, proof)
+
+    node._release = release  # type: ignore[method-assign]
 
 
-def right_share(node: TrusteeNode) -> None:
-    """Undo :func:`wrong_share`."""
-    share = node._share
-    node._share = KeyShare(share.index, share.value - _error(share.index))
+def honest(node: TrusteeNode) -> None:
+    """Undo :func:`lying`."""
+    del node._release

@@ -24,11 +24,11 @@ from fedtrust.protocol.aggregator import (
     OpenRound,
     SettleRound,
 )
-from fedtrust.protocol.machine import Clock, PartialAccepted, PartialsRejected, UpdateAccepted
+from fedtrust.protocol.machine import Clock, PartialAccepted, UpdateAccepted
 from tests.protocol import chain_events as ev
 from tests.protocol.protocol_fixtures import account
 
-Event = LedgerEvent | Clock | UpdateAccepted | PartialAccepted | PartialsRejected
+Event = LedgerEvent | Clock | UpdateAccepted | PartialAccepted
 S, T = AggregatorState, AggregatorTrigger
 PEOPLE = tuple(account(n) for n in ("ann", "bob", "cid"))
 TRUSTEES = tuple(account(f"trustee-{i}") for i in range(3))
@@ -99,7 +99,6 @@ ROWS: dict[tuple[AggregatorState, AggregatorTrigger], tuple[list[Event], list[Ev
     (S.AGGREGATING, T.AGGREGATE_TIME_OVER): (AGGREGATING, [Clock(201)]),
     (S.DECRYPT, T.PARTIALS_SUFFICE): ([*DECRYPT, *partials(2)], [PartialAccepted(1, TRUSTEES[2])]),
     (S.DECRYPT, T.FINALIZE_TIME_OVER): ([*DECRYPT, *partials(1)], [Clock(301)]),
-    (S.FINALISING, T.PARTIALS_REJECTED): (FINALISING, [PartialsRejected(1, 3)]),
     (S.FINALISING, T.FINALIZE_TIME_OVER): (FINALISING, [Clock(301)]),
     (S.OPENING, T.ROUNDS_COMPLETE): (START, []),  # its own test below: the last result leads there in one go
 }
@@ -228,32 +227,6 @@ def test_the_same_partial_twice_is_one() -> None:
     assert machine(*DECRYPT, *partials(1), *partials(1), *partials(1), Clock(250)).state is S.DECRYPT
 
 
-def test_rejected_partials_need_one_more_and_its_grace() -> None:
-    plan = replace(PLAN, trustees=5)
-    more = [account(f"trustee-{i}") for i in range(5)]
-    made = machine(*DECRYPT, *[PartialAccepted(1, t) for t in more[:2]], Clock(10), plan=plan)
-    assert made.state is S.FINALISING
-    made.handle(PartialsRejected(1, 2))
-    made.handle(Clock(100))
-    assert made.state is S.DECRYPT, "the same two would fail again"
-    made.handle(PartialAccepted(1, more[2]))
-    made.handle(Clock(102))
-    assert made.state is S.DECRYPT
-    made.handle(Clock(103))
-    assert made.command == FinalizeRound(1, tuple(sorted(more[:3])))
-    made.handle(PartialsRejected(1, 3))
-    made.handle(PartialAccepted(1, more[3]))
-    made.handle(PartialAccepted(1, more[4]))
-    assert made.command == FinalizeRound(1, tuple(sorted(more)))
-
-
-def test_rejected_partials_of_all_trustees_run_into_the_deadline() -> None:
-    made = machine(*FINALISING, PartialsRejected(1, 3), Clock(300))
-    assert made.command is None
-    made.handle(Clock(301))
-    assert made.command == AbortRound(1)
-
-
 def test_partials_before_the_aggregate_is_on_chain_count_when_it_is() -> None:
     """The chain's event may reach us after the trustee that saw it first."""
     made = machine(*AGGREGATING, *partials(3))
@@ -345,8 +318,6 @@ def _everything(round: int) -> list[Event]:
         ev.aggregated(round),
         *(ev.attested(t, round) for t in TRUSTEES),
         *partials(3, round),
-        PartialsRejected(round, 2),
-        PartialsRejected(round, 3),
         ev.finalized(round, challenge_end=650),
         ev.aborted(round),
         ev.settled(round),

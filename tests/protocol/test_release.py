@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.packing import unpack
-from fedtrust.crypto.paillier import CiphertextVector, multiply_vectors
-from fedtrust.crypto.threshold import PartialVector, combine
+from fedtrust.crypto.paillier import CiphertextVector
+from fedtrust.crypto.partial_proof import WrongPartialError, verify_partial
+from fedtrust.crypto.threshold import KeyShare, combine
 from fedtrust.errors import ProofError, RoundError, UpdateError
 from fedtrust.ledger.types import Address, Role, bitmap_of
+from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.release import AgreedAggregate, accepted_accounts, agree, release_partial
 from fedtrust.protocol.update import Commitment, EncryptedUpdate
 from fedtrust.store.state import NodeState
@@ -69,7 +72,7 @@ def agreed(shown: PreparedRound, **changes: object) -> AgreedAggregate:
     return agree(**arguments)  # type: ignore[arg-type]
 
 
-def release(shown: AgreedAggregate, journal: object, index: int = 1) -> PartialVector:
+def release(shown: AgreedAggregate, journal: object, index: int = 1) -> ProvenPartial:
     return release_partial(ceremony().manifest, share(index), shown, journal)  # type: ignore[arg-type]
 
 
@@ -81,7 +84,10 @@ def test_an_honest_aggregate_is_agreed_released_and_opens_to_the_sum() -> None:
     aggregate = agreed(shown)
     assert (aggregate.round, aggregate.accepted) == (3, (ANN, BOB, CID))
     assert aggregate.ciphertexts.root() == shown.state.aggregate_root
-    partials = {index: release(aggregate, Journal(), index) for index in (1, 3)}
+    released = {index: release(aggregate, Journal(), index) for index in (1, 3)}
+    for each in released.values():
+        verify_partial(ceremony().manifest, aggregate.ciphertexts, each.partial, aggregate.statement, each.proof)
+    partials = {index: each.partial for index, each in released.items()}
     opening = combine(ceremony().manifest, aggregate.ciphertexts, partials)
     layout = shown.spec.layout
     sums = unpack(layout.slots, 2048, public_key().n, opening.plaintexts, layout.length, 3)
@@ -98,7 +104,7 @@ def test_only_agree_makes_an_agreed_aggregate() -> None:
     vector = honest_round().updates[ANN].ciphertexts
     for seal in (None, object(), "_SEAL", True):
         with pytest.raises(RoundError, match="agree"):
-            AgreedAggregate(seal, 3, (ANN, BOB), vector)
+            AgreedAggregate(seal, (ANN, BOB), vector, agreed(honest_round()).statement)
 
 
 @pytest.mark.parametrize("thing", ["a single update", "a plain vector", "a look-alike", "nothing"])
@@ -122,7 +128,7 @@ def test_nothing_but_an_agreed_aggregate_is_decrypted(thing: str) -> None:
 
 def test_an_agreed_aggregate_cannot_be_changed_afterwards() -> None:
     aggregate = agreed(honest_round())
-    for name in ("round", "accepted", "ciphertexts", "extra"):
+    for name in ("round", "accepted", "ciphertexts", "statement", "extra"):
         with pytest.raises(AttributeError):
             setattr(aggregate, name, None)
 
@@ -134,6 +140,14 @@ def test_the_decision_is_recorded_before_anything_is_released() -> None:
     assert journal.entries == [(3, (ANN, BOB, CID), honest_round().state.aggregate_root)]
     with pytest.raises(OSError, match="no space"):
         release(aggregate, FullDisk())
+
+
+def test_a_partial_by_a_damaged_share_is_never_released() -> None:
+    """What is attested can be held against its author, so a trustee checks its own proof first."""
+    good = share(2)
+    damaged = KeyShare(good.index, good.value ^ (1 << 100))
+    with pytest.raises(WrongPartialError, match=account("trustee-1")):
+        release_partial(ceremony().manifest, damaged, agreed(honest_round()), Journal())
 
 
 # the accepted set
@@ -292,7 +306,7 @@ def test_a_second_set_is_refused_after_a_restart_too(tmp_path: Path) -> None:
             release(other_set(), again)
         again.close()
     again = NodeState(path)
-    assert release(agreed(honest_round()), again).to_bytes() == before.to_bytes()
+    assert release(agreed(honest_round()), again).partial == before.partial
 
 
 def test_a_second_set_is_refused_although_the_first_partial_was_never_sent(tmp_path: Path) -> None:
