@@ -15,6 +15,7 @@ from fedtrust.crypto.table_cache import DEFAULT_TABLE_BYTES
 from fedtrust.errors import ConfigurationError, EncodingError, KeyFileError, PassphraseError
 from fedtrust.ledger.types import Address
 from fedtrust.protocol.fields import address
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +89,14 @@ table_memory = click.option(
     show_default=True,
     envvar="FEDTRUST_TABLE_MEMORY",
     help="MiB for the table that makes encryption fast, in memory and on disk; 0: none.",
+)
+
+minimum_quorum = click.option(
+    "--minimum-quorum",
+    type=click.IntRange(MINIMUM_PARTICIPANTS),
+    default=MINIMUM_PARTICIPANTS,
+    show_default=True,
+    help="Refuse rounds with a lower quorum: two more than the number of participants that may collude.",
 )
 
 folder = click.Path(file_okay=False, path_type=Path)

@@ -32,6 +32,7 @@ _common = options.options(
     node_options,
     click.option("--data", required=True, help="Our data, in the form that the task's load() understands."),
     click.option("--aggregator", "url", required=True, help="The aggregator's https:// address."),
+    options.minimum_quorum,
     click.option(
         "--short-exponents",
         is_flag=True,
@@ -80,7 +81,15 @@ def _load(task: type[Task], data: str) -> Task:
 
 
 def _run_node(
-    task: type[Task], task_code: bytes, *, data: str, url: str, short_exponents: bool, as_json: bool, **settings: Any
+    task: type[Task],
+    task_code: bytes,
+    *,
+    data: str,
+    url: str,
+    short_exponents: bool,
+    minimum_quorum: int,
+    as_json: bool,
+    **settings: Any,
 ) -> int:
     node = open_node(Role.PARTICIPANT, **settings)
     report = LineReporter(f"participant {node.identity.folder.name}", as_json=as_json)
@@ -96,6 +105,7 @@ def _run_node(
         node.registration,
         report,
         exponent_bits=SHORT_EXPONENT_BITS if short_exponents else None,
+        minimum_quorum=minimum_quorum,
     )
     with stopped_by_signals() as stop:
         report("Started", account=node.identity.account, data=data)

@@ -25,7 +25,8 @@ from fedtrust.nodes.trustee import TrusteeNode
 @node_options
 @click.option("--share", "share_path", type=options.file, required=True, help="Our sealed share of the key.")
 @click.option("--aggregator", "url", required=True, help="The aggregator's https:// address.")
-def trustee(share_path: Path, url: str, as_json: bool, **settings: Any) -> int:
+@options.minimum_quorum
+def trustee(share_path: Path, url: str, minimum_quorum: int, as_json: bool, **settings: Any) -> int:
     """Check each round's aggregate against the updates themselves, then help to decrypt the sum, and only the sum.
 
     Exits with the code of the last refusal if any round was refused.
@@ -38,7 +39,16 @@ def trustee(share_path: Path, url: str, as_json: bool, **settings: Any) -> int:
         raise IdentityError(f"{account} holds no share of this key", advice="use the ceremony's identities")
     sealed = options.read_key_file(share_path, "the sealed share")
     share = open_share(key, index, sealed, node.identity.sealing)
-    trustee_node = TrusteeNode(node.ledger, node.client(url), node.store(), node.state(), key, share, report)
+    trustee_node = TrusteeNode(
+        node.ledger,
+        node.client(url),
+        node.store(),
+        node.state(),
+        key,
+        share,
+        report,
+        minimum_quorum=minimum_quorum,
+    )
     with stopped_by_signals() as stop:
         report("Started", account=account, share=index)
         trustee_node.run(stop, POLL_SECONDS)

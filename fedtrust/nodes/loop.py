@@ -30,7 +30,7 @@ from fedtrust.nodes.follower import ChainFollower
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.machine import StepDone, StepRefused
 from fedtrust.protocol.selection import verify_selection
-from fedtrust.protocol.spec import FederationId, RoundSpec, verify_spec
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, FederationId, RoundSpec, verify_quorum, verify_spec
 from fedtrust.store.artifacts import ArtifactReader
 
 POLL_SECONDS = 0.2
@@ -78,8 +78,14 @@ class Machine(Protocol[Command]):  # type: ignore[misc]  # Command only ever lea
 class NodeLoop(ABC, Generic[Command]):
     """A node around a machine. ``refusal`` is why it last sat a round out, if it ever did."""
 
-    def __init__(self, ledger: Ledger, machine: Machine[Command], report: Reporter) -> None:
-        """Start before the contract's first event; a restarted node replays them all."""
+    def __init__(
+        self, ledger: Ledger, machine: Machine[Command], report: Reporter, *, minimum_quorum: int = MINIMUM_PARTICIPANTS
+    ) -> None:
+        """Start before the contract's first event; a restarted node replays them all.
+
+        Rounds whose quorum is below ``minimum_quorum`` are refused.
+        """
+        self._minimum_quorum = minimum_quorum
         self.ledger, self.machine, self.report = ledger, machine, report
         self.follower = ChainFollower(ledger)
         self.refusal: FedtrustError | None = None
@@ -128,6 +134,7 @@ class NodeLoop(ABC, Generic[Command]):
         """Fetch the spec of a round and check it against the chain. Raises ArtifactError, EncodingError, SpecError."""
         spec = RoundSpec.from_bytes(artifacts.get(state.spec_hash))
         federation = FederationId(self.ledger.chain_id, self.ledger.contract)
+        verify_quorum(spec, self._minimum_quorum)
         verify_spec(spec, state, federation, key_id=manifest.key_id, key_bits=manifest.public_key.bits)
         verify_selection(spec, self.follower.history, self.ledger.block_hash(spec.beacon.block))
         return spec

@@ -15,7 +15,7 @@ from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.contribution import clip_to_norm, encode
 from fedtrust.protocol.participant import CommitUpdate, ParticipantCommand, ParticipantMachine, PrepareUpdate
-from fedtrust.protocol.spec import RoundSpec
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, RoundSpec
 from fedtrust.protocol.training import participant_label
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from fedtrust.rules.model import Model
@@ -42,6 +42,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         report: Reporter,
         *,
         exponent_bits: int | None = None,
+        minimum_quorum: int = MINIMUM_PARTICIPANTS,
     ) -> None:
         """``store`` and ``state`` are our own; ``task_code`` is the sha-256 of the task's source.
 
@@ -52,7 +53,8 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._task, self._task_code, self._private_key = manifest, task, task_code, private_key
         self._registration = registration
-        super().__init__(ledger, ParticipantMachine(registration.account, registration.index), report)
+        machine = ParticipantMachine(registration.account, registration.index)
+        super().__init__(ledger, machine, report, minimum_quorum=minimum_quorum)
 
     def carry_out(self, command: ParticipantCommand) -> bool:
         """See NodeLoop."""

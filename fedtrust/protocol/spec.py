@@ -242,6 +242,21 @@ def _layout(fields: Fields) -> VectorLayout:
     return layout
 
 
+def verify_quorum(spec: RoundSpec, least: int) -> None:
+    """Check that a round's quorum is not below what this node asks for. Raises SpecError.
+
+    The aggregator chooses the quorum, and with K corrupt participants a sum of K + 1 updates is one honest update. So
+    whoever reckons with K of them asks for K + 2 (docs/cryptography.md, section 11).
+    """
+    if spec.quorum < least:
+        raise SpecError(
+            f"round {spec.round}: the quorum is lower than this node accepts",
+            expected=f"at least {least}",
+            got=spec.quorum,
+            advice="agree with the operator on a quorum; lower --minimum-quorum only if fewer may collude",
+        )
+
+
 def verify_spec(spec: RoundSpec, state: RoundState, federation: FederationId, *, key_id: bytes, key_bits: int) -> None:
     """Check a parsed spec against what the chain says of its round. Raises SpecError naming the field."""
     checks: tuple[tuple[str, object, object], ...] = (

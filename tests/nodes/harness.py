@@ -28,7 +28,7 @@ from fedtrust.nodes.participant import ParticipantNode
 from fedtrust.nodes.report import silent
 from fedtrust.nodes.settings import FederationSettings
 from fedtrust.nodes.trustee import TrusteeNode
-from fedtrust.protocol.spec import TaskReference
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, TaskReference
 from fedtrust.store.artifacts import MemoryStore
 from fedtrust.store.state import NodeState
 from tests.fixtures.keys import test_primes
@@ -167,6 +167,7 @@ class InProcessFederation:
             bytes(account(name).key),
             registration,
             silent,
+            minimum_quorum=self.minimum_quorum(name),
         )
 
     def build_trustee(self, name: str) -> TrusteeNode:
@@ -174,7 +175,20 @@ class InProcessFederation:
         disk = self.disk(name)
         index = next(t.index for t in self.manifest.trustees if t.account == self.address(name))
         share = open_share(self.manifest, index, self.ceremony.sealed_shares[index - 1], sealing_key(name))
-        return TrusteeNode(self.ledger(name), self.client(name), disk.store, disk.state, self.manifest, share, silent)
+        return TrusteeNode(
+            self.ledger(name),
+            self.client(name),
+            disk.store,
+            disk.state,
+            self.manifest,
+            share,
+            silent,
+            minimum_quorum=self.minimum_quorum(name),
+        )
+
+    def minimum_quorum(self, name: str) -> int:
+        """Return the lowest quorum that the node called ``name`` accepts."""
+        return MINIMUM_PARTICIPANTS
 
     def restart(self, name: str) -> None:
         """Drop the node called ``name`` with all it held in memory, and start it again from its disk."""

@@ -227,6 +227,31 @@ def rewritten_spec(federation: Misbehaving, change: Callable[[RoundSpec], RoundS
     federation.aggregator._plan = planned  # type: ignore[method-assign]
 
 
+class Careful(Misbehaving):
+    """Cleveland and one trustee reckon with two corrupt participants, the others with none."""
+
+    def minimum_quorum(self, name: str) -> int:
+        return 4 if name in ("cleveland", "trustee-1") else super().minimum_quorum(name)
+
+
+def test_a_quorum_below_our_own_is_refused_by_participant_and_trustee() -> None:
+    """The aggregator chooses the quorum and could accept {victim, accomplice}: who asks for more takes no part."""
+    federation = Careful(quorum=2, rounds=1)
+    federation.run()
+    assert federation.outcome(1) == "finalized"
+    for name in ("cleveland", "trustee-1"):
+        refusal = federation.refusal(name)
+        assert isinstance(refusal, SpecError)
+        assert "quorum is lower than this node accepts" in str(refusal)
+    assert federation.disk("cleveland").state.get(PREPARED, 1) is None, "nothing of ours was even encrypted"
+    assert federation.disk("trustee-1").state.get("release", 1) is None
+    assert federation.disk("trustee-0").state.get("release", 1) is not None
+    agreed = Careful(quorum=4, rounds=1)
+    agreed.run()
+    assert agreed.outcome(1) == "finalized"
+    assert agreed.refusal("cleveland") is agreed.refusal("trustee-1") is None
+
+
 def test_participants_that_the_aggregator_chose_itself_are_refused() -> None:
     federation = Misbehaving(participants_per_round=3)
     drawn: list[Address] = []
