@@ -13,6 +13,7 @@ from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.release import AgreedAggregate, accepted_accounts, agree, release_partial
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS
 from fedtrust.protocol.trustee import Attest, Decrypt, TrusteeCommand, TrusteeMachine
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.store.artifacts import ArtifactStore
@@ -33,12 +34,14 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
         manifest: KeyManifest,
         share: KeyShare,
         report: Reporter,
+        *,
+        minimum_quorum: int = MINIMUM_PARTICIPANTS,
     ) -> None:
         """``store`` and ``state`` are our own; ``share`` was checked against the manifest when it was opened."""
         self._client, self._store, self._state = client, store, state
         state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._share = manifest, share
-        super().__init__(ledger, TrusteeMachine(ledger.account), report)
+        super().__init__(ledger, TrusteeMachine(ledger.account), report, minimum_quorum=minimum_quorum)
 
     def carry_out(self, command: TrusteeCommand) -> bool:
         """See NodeLoop."""
