@@ -16,6 +16,7 @@ from benchmarks.classical import ClassicalCommittee
 from benchmarks.cores import computing_with, on_all_cores
 from benchmarks.measuring import Task
 from benchmarks.setting import CLIP, LAYOUT, PARTICIPANTS, THRESHOLD, WEIGHTED_LAYOUT, Setting, update
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.arithmetic import Arithmetic, GmpArithmetic
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption, verify_decryption
 from fedtrust.crypto.fixed_base import FixedBaseTable, best_window
@@ -26,7 +27,6 @@ from fedtrust.crypto.paillier import (
     CiphertextVector,
     EncryptedVector,
     encrypt_vector,
-    multiply_vectors,
 )
 from fedtrust.crypto.partial_proof import prove_partial, verify_partial
 from fedtrust.crypto.plaintext_proof import PlaintextProof, prove_plaintext_knowledge, verify_plaintext_knowledge

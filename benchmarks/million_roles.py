@@ -21,11 +21,12 @@ from gmpy2 import mpz
 
 from benchmarks.cores import computing_with, core_count, parallel_arithmetic
 from benchmarks.setting import CLIP, LAYOUT, PARTICIPANTS, THRESHOLD, make_committee, read_primes, update
+from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.arithmetic import GmpArithmetic
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption, verify_decryption
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.crypto.packing import pack, quantise, unpack
-from fedtrust.crypto.paillier import CiphertextVector, encrypt_vector, multiply_vectors
+from fedtrust.crypto.paillier import CiphertextVector, encrypt_vector
 from fedtrust.crypto.partial_proof import PartialProof, prove_partial, verify_partial
 from fedtrust.crypto.plaintext_proof import PlaintextProof, prove_plaintext_knowledge, verify_plaintext_knowledge
 from fedtrust.crypto.plaintexts import PlaintextVector
