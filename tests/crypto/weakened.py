@@ -114,7 +114,7 @@ def _texts(node: ast.AST) -> list[str]:
 
 @contextmanager
 def _edited(function: Callable[..., Any], edit: Edit, what: str) -> Iterator[None]:
-    target = inspect.unwrap(getattr(function, "__func__", function))  # type: ignore[arg-type]
+    target = inspect.unwrap(getattr(function, "__func__", function))
     if not isinstance(target, FunctionType):
         raise NoSuchCheckError(f"{function!r} is not written in Python")
     before, edits = target.__code__, _edits.setdefault(target, [])
