@@ -31,6 +31,7 @@ from fedtrust.nodes.tls import ServerTrust, client_context, verify_registration
 from tests.nodes.conftest import Serve
 from tests.nodes.expectations import require_audited, simulated_models
 from tests.nodes.harness import InProcessFederation
+from tests.nodes.misbehaving import lying
 from tests.nodes.served import ServedFederation
 
 Identities = dict[str, Identity]
@@ -46,6 +47,25 @@ def test_a_whole_round_over_tls(serve: Serve) -> None:
         reader = federation.https(None).artifacts
         model = federation.models()[0]
         assert sha256(reader.get(model)) == model
+
+
+def test_a_wrong_partial_is_refused_over_tls_with_its_trustees_name(serve: Serve) -> None:
+    with serve(rounds=1) as federation:
+        federation.rebuild_clients()
+        liar = federation.trustees["trustee-1"]
+        lying(liar)
+        for _ in range(200):
+            if liar.refusal is not None:
+                break
+            if not federation.step():
+                federation.chain.advance(1)
+                federation.chain.mine()
+        refusal = liar.refusal
+        assert isinstance(refusal, PeerRefusedError)
+        assert f"trustee 2 ({federation.address('trustee-1')})" in refusal.message
+        assert refusal.expected
+        assert refusal.advice
+        assert federation.address("trustee-1") in federation.disk("aggregator").state.all("refused", 1)
 
 
 # who may do what
