@@ -103,7 +103,7 @@ class Outbox:
                 raise self._unusable(path, f"schema version {version}")
             self._database.executescript(_SCHEMA)
             self._database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # names in a damaged schema need not be UTF-8
             raise self._unusable(path, str(error)) from error
 
     def close(self) -> None:
@@ -112,8 +112,8 @@ class Outbox:
             self._database.close()
 
     def find(self, scope: Scope, key: str) -> Intent | None:
-        """Return the pending or mined intent under ``key``, or None."""
-        with self._lock:
+        """Return the pending or mined intent under ``key``, or None. Raises LedgerError for a damaged file."""
+        with self._reading():
             row = self._database.execute(
                 "SELECT id, key, content, nonce, status FROM intents WHERE chain = ? AND contract = ? AND account = ?"
                 " AND key = ? AND status IN ('pending', 'mined')",
@@ -179,14 +179,27 @@ class Outbox:
             database.execute("UPDATE intents SET status = ? WHERE id = ?", (status.value, intent.id))
 
     def pending(self, scope: Scope) -> tuple[Intent, ...]:
-        """Return all pending intents of the account on the chain, on any contract, by nonce."""
-        with self._lock:
+        """Return all pending intents of the account on the chain, on any contract, by nonce. Raises LedgerError."""
+        with self._reading():
             rows = self._database.execute(
                 "SELECT id, key, content, nonce, status FROM intents"
                 " WHERE chain = ? AND account = ? AND status = 'pending' ORDER BY nonce",
                 (scope.chain, scope.account),
             ).fetchall()
             return tuple(self._intent(row) for row in rows)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold the lock of this process; what a damaged file gives becomes LedgerError."""
+        with self._lock:
+            try:
+                yield
+            except (sqlite3.Error, ValueError) as error:
+                raise LedgerError(
+                    "the outbox cannot be read, so nothing was sent",
+                    got=error,
+                    advice="restore the file from a copy; without it a transaction in flight could be sent twice",
+                ) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -200,7 +213,7 @@ class Outbox:
                     self._database.execute("ROLLBACK")
                     raise
                 self._database.execute("COMMIT")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise LedgerError(
                     "the outbox cannot be written, so nothing was sent",
                     got=error,

@@ -37,7 +37,7 @@ class NodeState:
             except BaseException:
                 self._connection.close()
                 raise
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # names in a damaged schema need not be UTF-8
             raise _foreign(path, error) from error
 
     def _prepare(self, path: Path | None) -> None:
@@ -100,7 +100,7 @@ class NodeState:
         if stored != name:
             raise ConfigurationError(
                 "this home folder belongs to another federation",
-                expected=(stored or b"").decode(),
+                expected=(stored or b"").decode(errors="replace"),
                 got=name.decode(),
                 advice="name another folder with --home; what one federation decided says nothing about another",
             )
@@ -134,7 +134,7 @@ class NodeState:
                 yield
             except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
                 raise  # ours, not the file's
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if any(getattr(error, "sqlite_errorname", "").startswith(name) for name in _MACHINE):
                     raise
                 raise _damaged(self._path, error) from error

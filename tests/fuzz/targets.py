@@ -9,7 +9,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from fedtrust.errors import LedgerError
 from fedtrust.ledger.artifacts import federation_artifact
 from fedtrust.ledger.decoding import decode_log, decode_revert, revert_data, round_state
 from fedtrust.ledger.events import LedgerEvent
+from fedtrust.ledger.outbox import Outbox, Scope, SignedTransaction
 from fedtrust.ledger.types import Role
 from fedtrust.nodes.identity import PublicIdentity
 from fedtrust.nodes.settings import FederationSettings
@@ -261,9 +262,40 @@ def _node_states() -> list[bytes]:
         return [path.read_bytes()]
 
 
+OUTBOX_SCOPE = Scope("31337", FEDERATION.contract, account("ann"))
+
+
+def _signed(transaction: SignedTransaction, _nonce: int) -> SignedTransaction:
+    return transaction
+
+
+def _outboxes() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outbox"
+        outbox = Outbox(path)
+        for number in range(20):
+            transaction = SignedTransaction(keccak256(bytes([number])), bytes(100))
+            outbox.reserve(OUTBOX_SCOPE, f"step {number}", transaction.hash, 3, partial(_signed, transaction))
+        outbox.close()
+        return [path.read_bytes()]
+
+
+def _read_outbox(path: Path) -> object:
+    outbox = Outbox(path)
+    try:
+        found = [outbox.find(OUTBOX_SCOPE, f"step {number}") for number in range(20)]
+        outbox.pending(OUTBOX_SCOPE)
+        transaction = SignedTransaction(keccak256(b"one more"), bytes(100))
+        outbox.reserve(OUTBOX_SCOPE, "one more", transaction.hash, 3, partial(_signed, transaction))
+        return found
+    finally:
+        outbox.close()
+
+
 def _read_node_state(path: Path) -> object:
     state = NodeState(path)
     try:
+        state.bind(31337, FEDERATION.contract)
         facts = [state.get("upload", number, account("ann")) for number in range(1, 40)]
         state.all("upload", 7)
         state.put("upload", 41, account("bob"), b"new")
@@ -548,6 +580,9 @@ TARGETS: dict[str, Target] = {
     ),
     "fedtrust.ledger.decoding.round_state": Target(
         _seeds(_rounds), _decode_round, None, inputs=600, spellings="decoded by web3 before"
+    ),
+    "fedtrust.ledger.outbox.Outbox": Target(
+        _seeds(_outboxes), _from_file(_read_outbox), None, inputs=60, spellings="SQLite's own format"
     ),
     "fedtrust.nodes.identity.PublicIdentity.read": Target(
         _seeds(_identities),
