@@ -17,11 +17,11 @@ from fedtrust.audit.evidence import (
     describe,
     require_equal,
 )
-from fedtrust.crypto.aggregation import multiply_vectors
+from fedtrust.crypto.aggregation import Aggregation
 from fedtrust.crypto.decryption_proof import DecryptionProof, verify_decryption
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.paillier import CiphertextVector
+from fedtrust.crypto.paillier import CiphertextVector, PublicKey
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import PartialVector
 from fedtrust.errors import ArtifactError
@@ -73,13 +73,14 @@ def check_result(section: Section, inputs: RoundArtifacts, spec: Established[Rou
     """Carry out R11 to R21, which apply to rounds with a result."""
     record = section.perform(c.RESULT_RECORD, lambda e: _result_record(e, inputs))
     base = section.perform(c.BASE_MODEL, lambda e: _base_model(e, inputs, spec))
-    updates: dict[Address, Established[CiphertextVector]] = {}
+    updates: dict[Address, Established[None]] = {}
+    running = _RunningProduct()
     if not inputs.chain.accepted.passed:
         section.skip(c.UPDATE, inputs.chain.accepted)
     else:
         for account in inputs.chain.accepted.value:
-            updates[account] = section.perform(c.UPDATE, _Update(inputs, spec, record, account), account)
-    product = section.perform(c.PRODUCT, lambda e: _product(e, inputs, updates))
+            updates[account] = section.perform(c.UPDATE, _Update(inputs, spec, record, account, running), account)
+    product = section.perform(c.PRODUCT, lambda e: _product(e, inputs, updates, running))
     stored = section.perform(c.AGGREGATE, lambda e: _aggregate(e, inputs, spec.value, record.value, product))
     aggregate = stored if stored.passed else product  # either is the one on chain
     partials: dict[Address, Established[PartialVector]] = {}
@@ -163,6 +164,17 @@ def _base_model(evidence: Evidence, inputs: RoundArtifacts, spec: Established[Ro
     return Finding(model, to_hex(digest), to_hex(model.digest))
 
 
+@dataclass(slots=True)
+class _RunningProduct:
+    """The product of the updates that R13 has verified so far: one vector, however many there are."""
+
+    aggregation: Aggregation | None = None
+
+    def add(self, key: PublicKey, update: EncryptedUpdate) -> None:
+        """Multiply one more update in."""
+        self.aggregation = (self.aggregation or Aggregation(key)).add(update.message.root, update.ciphertexts)
+
+
 @dataclass(frozen=True, slots=True)
 class _Update:
     """R13 for one account."""
@@ -171,8 +183,9 @@ class _Update:
     spec: Established[RoundSpec]
     record: Established[RoundResult]
     account: Address
+    running: _RunningProduct
 
-    def __call__(self, evidence: Evidence) -> Finding[CiphertextVector]:
+    def __call__(self, evidence: Evidence) -> Finding[None]:
         digest = self.record.value.updates[self.account]
         spec, key = self.spec.value, self.inputs.manifest.value.public_key
         commitment = self.inputs.chain.commitments.value.get(self.account)
@@ -184,17 +197,18 @@ class _Update:
         require_equal("the update's participant", self.account, update.participant)
         # verify_update: round, spec, selection, length, committed root, committed proof, signature, proof of knowledge.
         verify_update(update, spec, key, commitment)
-        return Finding(update.ciphertexts, to_hex(commitment.root), to_hex(update.message.root))
+        self.running.add(key, update)
+        return Finding(None, to_hex(commitment.root), to_hex(update.message.root))
 
 
 def _product(
-    evidence: Evidence, inputs: RoundArtifacts, updates: dict[Address, Established[CiphertextVector]]
+    evidence: Evidence, inputs: RoundArtifacts, updates: dict[Address, Established[None]], running: _RunningProduct
 ) -> Finding[CiphertextVector]:
     # What protocol.release.agree recomputes, from updates that R13 has verified already.
     evidence.chain("accepted", "aggregate root")
-    accepted = inputs.chain.accepted.value
-    vectors = [updates[account].value for account in accepted]
-    product = multiply_vectors(inputs.manifest.value.public_key, vectors)
+    for account in inputs.chain.accepted.value:
+        _ = updates[account].value  # not checked without every one of them
+    product = (running.aggregation or Aggregation(inputs.manifest.value.public_key)).product()
     root = product.root()
     if root != inputs.facts.state.aggregate_root:
         raise DiscrepancyError(

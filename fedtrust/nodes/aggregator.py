@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
@@ -34,6 +33,7 @@ from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Phase, bitmap_of
 from fedtrust.nodes.admission import AGGREGATE, PARTIAL, REFUSED, UPDATE, Admission, OpenRoundView
 from fedtrust.nodes.follower import ChainFollower
+from fedtrust.nodes.product import multiply_updates
 from fedtrust.nodes.report import Reporter
 from fedtrust.nodes.settings import FederationSettings
 from fedtrust.protocol.aggregator import (
@@ -53,7 +53,6 @@ from fedtrust.protocol.payment import payout_record
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.protocol.selection import TooFewParticipantsError, draw_participants
 from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference
-from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
@@ -302,13 +301,7 @@ class AggregatorNode:
         chosen = recorded.decode().split() if recorded else [a for a in spec.participants if a in uploads]
         self._state.put(ACCEPTED, number, "", " ".join(chosen).encode())
         count = spec.layout.ciphertexts(key.bits)
-        product = multiply_vectors(
-            key,
-            (
-                EncryptedUpdate.from_bytes(self._store.get(uploads[a]), key, expected_count=count).ciphertexts
-                for a in chosen
-            ),
-        )
+        product = multiply_updates(self._store, self._state, number, [uploads[a] for a in chosen], key, count)
         self._state.put(AGGREGATE, number, "", self._store.put(product.to_bytes()))
         indices = [i.index for i in self.follower.history.participants() if i.account in chosen]
         self._ledger.commit_aggregate(number, accepted=bitmap_of(indices), aggregate_root=product.root())

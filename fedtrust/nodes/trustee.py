@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.crypto.paillier import PublicKey
 from fedtrust.crypto.threshold import KeyShare
 from fedtrust.errors import RoundError
 from fedtrust.ledger.interface import Ledger
@@ -12,14 +15,39 @@ from fedtrust.nodes.client import AggregatorClient
 from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.partial import ProvenPartial
-from fedtrust.protocol.release import AgreedAggregate, accepted_accounts, agree, release_partial
+from fedtrust.protocol.release import AgreedAggregate, agree, release_partial
 from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS
 from fedtrust.protocol.trustee import Attest, Decrypt, TrusteeCommand, TrusteeMachine
 from fedtrust.protocol.update import EncryptedUpdate
-from fedtrust.store.artifacts import ArtifactStore
+from fedtrust.store.artifacts import ArtifactReader, ArtifactStore
 from fedtrust.store.state import NodeState
 
 PARTIAL = "partial"
+
+
+class FetchedUpdates(Mapping[Address, EncryptedUpdate]):
+    """The updates that the aggregator holds, fetched when they are asked for: one in memory at a time."""
+
+    def __init__(self, artifacts: ArtifactReader, digests: Mapping[Address, bytes], key: PublicKey, count: int) -> None:
+        """``digests`` is by account; every update has ``count`` ciphertexts under ``key``."""
+        self._artifacts, self._digests, self._key, self._count = artifacts, dict(digests), key, count
+
+    def __getitem__(self, account: Address) -> EncryptedUpdate:
+        """Fetch and decode. Raises KeyError, ArtifactError, EncodingError, CiphertextError, ProofError."""
+        data = self._artifacts.get(self._digests[account])
+        return EncryptedUpdate.from_bytes(data, self._key, expected_count=self._count)
+
+    def __contains__(self, account: object) -> bool:
+        """Return whether the aggregator names an update of ``account``; nothing is fetched."""
+        return account in self._digests
+
+    def __iter__(self) -> Iterator[Address]:
+        """Iterate over the accounts."""
+        return iter(self._digests)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._digests)
 
 
 class TrusteeNode(NodeLoop[TrusteeCommand]):
@@ -67,16 +95,8 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
         key, artifacts = self._manifest.public_key, self._client.artifacts
         spec = self.verified_spec(state, self._manifest, artifacts)
         history = self.follower.history
-        participants = history.participants()
-        digests = self._client.uploads(round)
-        count = spec.layout.ciphertexts(key.bits)
-        updates: dict[Address, EncryptedUpdate] = {}
-        for account in accepted_accounts(state, spec, participants):
-            if account in digests:
-                updates[account] = EncryptedUpdate.from_bytes(
-                    artifacts.get(digests[account]), key, expected_count=count
-                )
-        agreed = agree(state, spec, key, participants, history.rounds[round].commitments, updates)
+        updates = FetchedUpdates(artifacts, self._client.uploads(round), key, spec.layout.ciphertexts(key.bits))
+        agreed = agree(state, spec, key, history.participants(), history.rounds[round].commitments, updates)
         proven = self._release(agreed)
         self._state.put(PARTIAL, round, "", self._store.put(proven.to_bytes()))
         self.report("Decrypted", round=round, accepted=len(agreed.accepted), root=to_hex(proven.partial.root()))

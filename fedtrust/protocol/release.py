@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from fedtrust.crypto.aggregation import multiply_vectors
+from fedtrust.crypto.aggregation import Aggregation
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.crypto.paillier import CiphertextVector, PublicKey
@@ -105,22 +105,26 @@ def agree(
     """Recompute the aggregate of a round from its accepted updates and compare it with the chain.
 
     ``state`` is the round on chain, ``participants`` all identities of that role, ``commitments`` what
-    UpdateCommitted events say. Raises RoundError, UpdateError or ProofError with the reason.
+    UpdateCommitted events say. ``updates`` are read once each, one after the other, so they may come from disk. Raises
+    RoundError, UpdateError or ProofError with the reason.
     """
     accepted = accepted_accounts(state, spec, participants)
+    aggregation = Aggregation(key)
     for account in accepted:
         if account not in updates:
             raise UpdateError(f"round {state.number}: the accepted update of {account} is missing")
         if account not in commitments:
             raise UpdateError(f"round {state.number}: {account} is accepted but never committed")
-        if updates[account].participant != account:
+        update = updates[account]
+        if update.participant != account:
             raise UpdateError(
                 f"round {state.number}: an update stands under another's name",
                 expected=account,
-                got=updates[account].participant,
+                got=update.participant,
             )
-        verify_update(updates[account], spec, key, commitments[account])
-    product = multiply_vectors(key, (updates[a].ciphertexts for a in accepted))
+        verify_update(update, spec, key, commitments[account])
+        aggregation = aggregation.add(update.message.root, update.ciphertexts)
+    product = aggregation.product()
     statement = decryption_statement(spec, product)
     root = statement.aggregate_root
     if root != state.aggregate_root:
