@@ -6,10 +6,8 @@ plaintexts that are not those of the aggregate.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import lcm, prod
@@ -19,10 +17,9 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from fedtrust.crypto import decryption_proof, key_proof
+from fedtrust.crypto import decryption_proof
 from fedtrust.crypto.decryption_proof import DecryptionProof, verify_decryption
-from fedtrust.crypto.key_proof import prove_key, verify_key_proof
-from fedtrust.crypto.paillier import CiphertextVector, PublicKey, encrypt_vector, require_units
+from fedtrust.crypto.paillier import CiphertextVector, PublicKey, require_units
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.statements import DecryptionStatement
 from fedtrust.crypto.threshold import (
@@ -32,41 +29,13 @@ from fedtrust.crypto.threshold import (
     open_with_roots,
     partial_roots,
 )
-from fedtrust.errors import CiphertextError, ConfigurationError, FedtrustError, ProofError
+from fedtrust.errors import CiphertextError, FedtrustError, ProofError
 from tests.crypto.crypto_fixtures import Committee
-from tests.crypto.forgeries.attacks import (
-    decrypt,
-    group_exponent,
-    prove_opening,
-    require_caught_by_one_check,
-    roots_of,
-)
+from tests.crypto.forgeries.attacks import prove_opening, require_caught_by_one_check
+from tests.crypto.forgeries.sums import Sum, make_sum, statement
 from tests.crypto.weakened import forgetting, one_coefficient_for_all, without_check
 
 equation = partial(without_check, verify_decryption, "does not hold in combination")
-
-
-@dataclass(frozen=True)
-class Sum:
-    """An aggregate with all that its trustees know together."""
-
-    ciphertexts: CiphertextVector
-    plaintexts: tuple[int, ...]
-    roots: tuple[mpz, ...]
-
-    @property
-    def statement(self) -> DecryptionStatement:
-        return statement(self.ciphertexts)
-
-
-def statement(ciphertexts: CiphertextVector) -> DecryptionStatement:
-    return DecryptionStatement(31337, "0x" + "c0" * 20, 3, bytes([7]) * 32, ciphertexts.root())
-
-
-def make_sum(key: PublicKey, primes: Sequence[int], count: int) -> Sum:
-    plaintexts = tuple(1000 + j for j in range(count))
-    ciphertexts = encrypt_vector(key, plaintexts).ciphertexts
-    return Sum(ciphertexts, plaintexts, tuple(roots_of(key, primes, ciphertexts)))
 
 
 @pytest.fixture(scope="module")
@@ -352,81 +321,6 @@ def test_a_proof_or_ciphertexts_under_another_key(key: PublicKey, sum_: Sum, lab
 
     where = verify_decryption if labelled == "proof" else decryption_proof._require_aggregate
     require_caught_by_one_check(attack, partial(without_check, where, "under another key"), match="another key")
-
-
-# a key with a small factor
-
-
-@dataclass(frozen=True)
-class BadKey:
-    """A modulus with a small factor and gcd(n, phi(n)) = 1: every root exists, and its key proof is a true one."""
-
-    key: PublicKey
-    primes: tuple[int, ...]
-    roots: tuple[mpz, ...]
-
-
-def bad_key(factor: int, p: int) -> BadKey:
-    """Make a 2048-bit modulus factor * p * q. The dealer tries q until all values hashed from n are units."""
-    q = (mpz(3) << 2046) // (factor * p)
-    while True:
-        q = gmpy2.next_prime(q)
-        n = factor * p * q
-        if q % factor != 1 and gmpy2.gcd(prod(key_proof._challenges(n)), factor) == 1:
-            try:
-                key = PublicKey(n)
-            except ConfigurationError:
-                continue
-            primes = (factor, p, int(q))
-            return BadKey(key, primes, prove_key(n, group_exponent(primes)))
-
-
-def forge_decryption(bad: BadKey, count: int) -> int:
-    """Try lies that are off by multiples of n / factor until one fits every combination; return how many it took.
-
-    Goes through the key proof and the decryption proof as a verifier does, and so raises what they raise.
-    """
-    key, factor = bad.key, bad.primes[0]
-    one = make_sum(key, bad.primes, count)
-    step = int(key.n) // factor
-    candidates = itertools.islice(itertools.product(range(factor), repeat=count), 1, None)
-    tries = 0
-    for error in candidates:
-        tries += 1
-        lie = [int((m + e * step) % key.n) for m, e in zip(one.plaintexts, error, strict=True)]
-        rows = decryption_proof._coefficients(one.ciphertexts, lie, one.statement)
-        if not any(sum(r * e for r, e in zip(row, error, strict=True)) % factor for row in rows):
-            break
-    assert lie != decrypt(key, bad.primes, one.ciphertexts.values)
-    verify_key_proof(key.n, bad.roots)
-    verify(one.ciphertexts, lie, one.statement, prove_opening(one.ciphertexts, lie, one.roots, one.statement))
-    return tries
-
-
-small_factor = partial(without_check, verify_key_proof, "small factor")
-
-
-@contextmanager
-def one_long_combination() -> Iterator[None]:
-    """The cheaper proof that is not used: a single combination with coefficients of 128 bits."""
-    with patch.multiple(decryption_proof, COMBINATIONS=1, COEFFICIENT_BITS=128):
-        yield
-
-
-def test_one_long_combination_and_a_factor_of_257(primes: tuple[int, int]) -> None:
-    """128 bits in one coefficient look like enough. With a factor of 257 one lie in 257 passes all the same."""
-    bad = bad_key(257, primes[0])
-    with one_long_combination():
-        require_caught_by_one_check(lambda: forge_decryption(bad, 2), small_factor, match="small factor")
-        with small_factor():
-            tries = forge_decryption(bad, 2)
-    assert tries < 257 * 30
-
-
-def test_the_real_combinations_and_a_factor_of_3(primes: tuple[int, int]) -> None:
-    """Six combinations of 22 bits are no help against a factor of 3: one lie in 3^6 = 729 passes them all."""
-    bad = bad_key(3, primes[0])
-    require_caught_by_one_check(lambda: forge_decryption(bad, 9), small_factor, match="small factor")
 
 
 # partial decryptions
