@@ -67,7 +67,7 @@ def footnotes(report: Report) -> list[str]:
     lines = [f"{name}: {text}" for name, text in report.peers.items()]
     lines.append("theirs / ours above 1: the engine is faster, or smaller; below 1: the other is. Medians of repeats.")
     if sampled:
-        lines.append("Starred figures were measured on a sample and scaled linearly: " + "; ".join(sorted(sampled)) + ".")
+        lines.append("Starred figures are of a sample, scaled linearly: " + "; ".join(sorted(sampled)) + ".")
     lines.append("raw GMP: the phase's number of multiplications `x * y % m` (partial: powmod calls) times one's time.")
     return lines
 
