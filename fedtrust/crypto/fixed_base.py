@@ -129,6 +129,8 @@ class FixedBaseTable:
             raise EncodingError("fixed-base table is damaged", expected=f"{size} bytes that match their digest")
         n = mpz.from_bytes(bytes(view[_HEAD_BYTES : _HEAD_BYTES + width]), "big")
         base = mpz.from_bytes(bytes(view[_HEAD_BYTES + width : head]), "big")
+        if n < 3 or n % 2 == 0 or not 0 < base < n * n:
+            raise EncodingError("fixed-base table is malformed", expected="an odd modulus and a reduced base")
         row_bytes = width << window
 
         def row(index: int) -> list[mpz]:

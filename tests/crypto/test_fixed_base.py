@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 import secrets
 
@@ -60,6 +61,14 @@ def test_every_damage_is_found(table: FixedBaseTable) -> None:
     for bad in (b"", data[:12], data[:-1], data + b"\x00", data[:5] + bytes(8) + data[13:]):
         with pytest.raises(EncodingError):
             FixedBaseTable.from_bytes(bad)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 4])
+def test_a_modulus_that_is_none_with_a_right_digest_is_found(table: FixedBaseTable, n: int) -> None:
+    body = table.to_bytes()[:-32]
+    forged = body[:13] + n.to_bytes(256, "big") + body[13 + 256 :]
+    with pytest.raises(EncodingError, match="malformed"):
+        FixedBaseTable.from_bytes(forged + hashlib.sha256(forged).digest())
 
 
 def test_a_table_of_other_numbers_with_a_right_digest_is_found(table: FixedBaseTable) -> None:
