@@ -77,8 +77,13 @@ class FixedBaseTable:
         return cls(n, base, window, tuple(rows), tuple(logs))
 
     def powers(self, exponents: Sequence[mpz]) -> list[mpz]:
-        """Return ``base^e mod n^2`` for exponents in [0, 2^exponent_bits)."""
-        n, mask, last = self.n, (1 << self.window) - 1, len(self.residues)
+        """Return ``base^e mod n^2`` for exponents in [0, 2^exponent_bits).
+
+        Every exponent takes as many steps as the longest one: short exponents take few.
+        """
+        n, mask = self.n, (1 << self.window) - 1
+        longest = max((exponent.bit_length() for exponent in exponents), default=0)
+        rows = -(-longest // self.window)
         shifts = [self.window * i for i in range(_DIGITS_AT_ONCE)]
         group, group_mask = self.window * _DIGITS_AT_ONCE, (1 << self.window * _DIGITS_AT_ONCE) - 1
         results = []
@@ -87,12 +92,12 @@ class FixedBaseTable:
                 raise ValueError(f"the table serves exponents of at most {self.exponent_bits} bits")
             digits = [
                 digits >> shift & mask
-                for at in range(0, self.exponent_bits, group)
+                for at in range(0, longest, group)
                 for digits in (int(exponent >> at & group_mask),)
                 for shift in shifts
             ]
             x, w, logarithm = mpz(1), mpz(0), mpz(0)
-            for row, log, digit in zip(self.residues, self.logarithms, digits[:last], strict=True):
+            for row, log, digit in zip(self.residues[:rows], self.logarithms[:rows], digits[:rows], strict=True):
                 factor = row[digit]
                 carry, product = divmod(x * factor, n)
                 w = (w * factor + carry) % n
