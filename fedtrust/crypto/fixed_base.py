@@ -83,13 +83,13 @@ class FixedBaseTable:
         """
         n, mask = self.n, (1 << self.window) - 1
         longest = max((exponent.bit_length() for exponent in exponents), default=0)
+        if longest > self.exponent_bits or any(exponent < 0 for exponent in exponents):
+            raise ValueError(f"the table serves exponents of at most {self.exponent_bits} bits")
         rows = -(-longest // self.window)
         shifts = [self.window * i for i in range(_DIGITS_AT_ONCE)]
         group, group_mask = self.window * _DIGITS_AT_ONCE, (1 << self.window * _DIGITS_AT_ONCE) - 1
         results = []
         for exponent in exponents:
-            if not 0 <= exponent < 1 << self.exponent_bits:
-                raise ValueError(f"the table serves exponents of at most {self.exponent_bits} bits")
             digits = [
                 digits >> shift & mask
                 for at in range(0, longest, group)
