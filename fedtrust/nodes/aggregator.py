@@ -337,6 +337,7 @@ class AggregatorNode:
         aggregate = CiphertextVector.from_bytes(self._store.get(aggregate_digest), key)
         digests = {Address(a): d for a, d in self._state.all(PARTIAL, number).items() if a in command.trustees}
         partials = {a: ProvenPartial.from_bytes(self._store.get(d), key).partial for a, d in digests.items()}
+        self._report("Opening", round=number, ciphertexts=len(aggregate))
         opening = combine(manifest, aggregate, {p.index: p for p in partials.values()})
         statement = decryption_statement(spec, aggregate)
         proof = prove_decryption(key, aggregate, opening, statement)

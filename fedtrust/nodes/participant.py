@@ -101,6 +101,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         def sign(message: UpdateMessage) -> bytes:
             return sign_update(self._private_key, self.ledger.chain_id, self.ledger.contract, message)
 
+        self.report("Encrypting", round=spec.round, ciphertexts=spec.layout.ciphertexts(key.bits))
         prepared = prepare_update(
             spec, key, vector, self._registration.account, sign, exponent_bits=self._exponent_bits
         )

@@ -95,8 +95,10 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
         key, artifacts = self._manifest.public_key, self._client.artifacts
         spec = self.verified_spec(state, self._manifest, artifacts)
         history = self.follower.history
-        updates = FetchedUpdates(artifacts, self._client.uploads(round), key, spec.layout.ciphertexts(key.bits))
+        count = spec.layout.ciphertexts(key.bits)
+        updates = FetchedUpdates(artifacts, self._client.uploads(round), key, count)
         agreed = agree(state, spec, key, history.participants(), history.rounds[round].commitments, updates)
+        self.report("Decrypting", round=round, accepted=len(agreed.accepted), ciphertexts=count)
         proven = self._release(agreed)
         self._state.put(PARTIAL, round, "", self._store.put(proven.to_bytes()))
         self.report("Decrypted", round=round, accepted=len(agreed.accepted), root=to_hex(proven.partial.root()))
