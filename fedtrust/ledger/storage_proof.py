@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Self
 
 import rlp  # type: ignore[import-untyped]
-from eth_utils.address import is_address, to_canonical_address, to_checksum_address
+from eth_utils.address import is_checksum_address, to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from fedtrust.errors import ProofError
@@ -274,7 +274,7 @@ def _stored_value(leaf: bytes) -> int:
 
 
 def _canonical_address(address: Address) -> bytes:
-    if not is_address(address):
+    if not is_checksum_address(address):
         raise ProofError(
             "not an account address", expected="0x and 40 hex digits, EIP-55 checksum", got=str(address)[:64]
         )
