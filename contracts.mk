@@ -19,3 +19,26 @@ contracts-check: node_modules/.installed ## artifact up to date, sources formatt
 # --force: forge's cache after a run with a filter can leave test contracts out of the next run, silently
 forge-test: node_modules/.installed ## run the Solidity tests, offline
 	scripts/node.sh npx forge test --offline --force
+
+# Slither wants an older web3 than ours, so it has an environment of its own.
+build/slither/venv/.installed: export PIP_DISABLE_PIP_VERSION_CHECK := 1
+build/slither/venv/.installed: constraints-slither.txt node_modules/.installed
+	$(PYTHON) -m venv build/slither/venv
+	build/slither/venv/bin/python -m pip install --quiet --constraint constraints-slither.txt slither-analyzer
+	@touch $@
+
+# what a failed run left cannot pass for a measurement; an own cache, for the reason at forge-test
+.PHONY: contracts-static gas-measure gas-check gas-snapshot
+contracts-static: build/slither/venv/.installed ## analyse the contracts with Slither: every finding is explained
+	$(PYTHON) scripts/check_static.py
+
+gas-measure: node_modules/.installed
+	rm -rf build/foundry/snapshots
+	FOUNDRY_OUT=build/gas/out FOUNDRY_CACHE_PATH=build/gas/cache scripts/node.sh npx forge test --offline --force \
+		--match-path tests/contracts/Gas.t.sol
+
+gas-check: gas-measure ## measure what each call of a round costs; fails on a rise of more than 2 %
+	$(PYTHON) scripts/check_gas.py
+
+gas-snapshot: gas-measure ## the same, and make it the committed snapshot
+	$(PYTHON) scripts/check_gas.py --write
