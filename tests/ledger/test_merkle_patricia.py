@@ -173,9 +173,8 @@ BLANKS = [b""] * 17
 )
 def test_what_is_no_node_of_a_trie_is_refused_whatever_its_hash(node: bytes | list[Item]) -> None:
     encoded = node if isinstance(node, bytes) else rlp.encode(node)
-    with pytest.raises(ProofError) as caught:
+    with pytest.raises(ProofError, match=r"of the test proof is not (one of a trie|RLP)") as caught:
         verify(keccak(encoded), b"\x10", (encoded,))
-    assert "test" in caught.value.message
     assert caught.value.advice
 
 
