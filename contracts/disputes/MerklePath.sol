@@ -11,17 +11,15 @@ pragma solidity 0.8.37;
 /// The root commits to the leaf count, and the path's length and sides follow from index and count (RFC 9162, section
 /// 2.1.3.2): under one root, an index has exactly one leaf.
 library MerklePath {
-    /// @notice The index is not below the count, or the count is not below 2^32.
+    /// @notice The index is not below the count.
     error MerkleNoSuchLeaf(uint256 index, uint256 count);
     /// @notice A path of another length than the leaf's place asks for.
     error MerkleWrongPathLength(uint256 expected, uint256 actual);
     /// @notice The leaf is not under this root at this place.
     error MerkleWrongRoot(bytes32 expected, bytes32 actual);
 
-    uint256 private constant MAX_COUNT = type(uint32).max;
-
     /// @notice Reverts unless `leaf` is leaf `index` of the `count` leaves under `root`. The path goes from the leaf up.
-    function verify(bytes32 root, uint256 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
+    function verify(bytes32 root, uint32 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
         internal
         pure
     {
@@ -30,17 +28,17 @@ library MerklePath {
     }
 
     /// @notice The root over `count` leaves with this tree hash: opens a root's count without a leaf.
-    function rootOf(uint256 count, bytes32 treeHash) internal pure returns (bytes32) {
+    function rootOf(uint32 count, bytes32 treeHash) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(uint8(2), uint64(count), treeHash));
     }
 
     /// @notice The tree hash that `leaf` at `index` and its path lead to.
-    function treeHashOf(uint256 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
+    function treeHashOf(uint32 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
         internal
         pure
         returns (bytes32 node)
     {
-        if (index >= count || count > MAX_COUNT) revert MerkleNoSuchLeaf(index, count);
+        if (index >= count) revert MerkleNoSuchLeaf(index, count);
         uint256 length;
         assembly ("memory-safe") {
             // past the free memory pointer, without moving it: nothing is kept

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Limbs} from "./Limbs.sol";
+
 /// @notice A running product modulo N: the memory address of its workspace. Made by `start` only.
 type RunningProduct is uint256;
 
@@ -35,10 +37,7 @@ library ModularMultiplication {
         pure
         returns (RunningProduct product)
     {
-        uint256 length = modulus.length;
-        if (length == 0 || length % 32 != 0 || length > MAX_LENGTH || uint8(modulus[length - 1]) & 1 == 0) {
-            revert ModularInvalidModulus(length);
-        }
+        uint256 length = _requireModulus(modulus);
         uint256 frame;
         assembly ("memory-safe") {
             frame := mload(0x40)
@@ -60,19 +59,19 @@ library ModularMultiplication {
         uint256 difference = modulus + length + 96;
         _load(product, factor, y, length);
 
-        bool negative = _isOdd(x, length) != _isOdd(y, length);
-        if (negative) _subtract(y, modulus, y, length);
-        if (_isLess(x, y, length)) _halve(sum, difference, y, x, length);
-        else _halve(sum, difference, x, y, length);
+        bool negative = Limbs.isOdd(x, length) != Limbs.isOdd(y, length);
+        if (negative) Limbs.subtract(y, modulus, y, length);
+        if (Limbs.isLess(x, y, length)) Limbs.halve(sum, difference, y, x, length);
+        else Limbs.halve(sum, difference, x, y, length);
         _square(sum, length);
         _square(difference, length);
 
         (uint256 plus, uint256 minus) = negative ? (difference, sum) : (sum, difference);
-        if (_isLess(plus, minus, length)) {
-            _subtract(x, minus, plus, length);
-            _subtract(x, modulus, x, length);
+        if (Limbs.isLess(plus, minus, length)) {
+            Limbs.subtract(x, minus, plus, length);
+            Limbs.subtract(x, modulus, x, length);
         } else {
-            _subtract(x, plus, minus, length);
+            Limbs.subtract(x, plus, minus, length);
         }
     }
 
@@ -97,15 +96,20 @@ library ModularMultiplication {
         }
     }
 
-    /// @notice Whether `number` may be multiplied: as long as the modulus and below it.
-    function isOperand(RunningProduct product, bytes calldata number) internal pure returns (bool) {
-        uint256 length = _length(product);
+    /// @notice Whether `number` may be multiplied: as long as the modulus and below it. Needs no workspace.
+    function isOperand(bytes calldata modulus, bytes calldata number) internal pure returns (bool reduced) {
+        uint256 length = _requireModulus(modulus);
         if (number.length != length) return false;
-        uint256 place = _productAt(product, length) + length;
         assembly ("memory-safe") {
-            calldatacopy(place, number.offset, length)
+            for { let i := 0 } lt(i, length) { i := add(i, 32) } {
+                let left := calldataload(add(number.offset, i))
+                let right := calldataload(add(modulus.offset, i))
+                if xor(left, right) {
+                    reduced := lt(left, right)
+                    break
+                }
+            }
         }
-        return _isLess(place, _modulusAt(product, length), length);
     }
 
     // ---------------------------------------------------------------------------------------------------- workspace
@@ -122,6 +126,14 @@ library ModularMultiplication {
 
     function _productAt(RunningProduct product, uint256 length) private pure returns (uint256) {
         return RunningProduct.unwrap(product) + 256 + 4 * length;
+    }
+
+    /// @dev The modulus's length, if it is one that we can work with.
+    function _requireModulus(bytes calldata modulus) private pure returns (uint256 length) {
+        length = modulus.length;
+        if (length == 0 || length % 32 != 0 || length > MAX_LENGTH || uint8(modulus[length - 1]) & 1 == 0) {
+            revert ModularInvalidModulus(length);
+        }
     }
 
     /// @dev Writes all of a call of the precompile but its base.
@@ -145,7 +157,7 @@ library ModularMultiplication {
         assembly ("memory-safe") {
             calldatacopy(place, operand.offset, length)
         }
-        if (!_isLess(place, _modulusAt(product, length), length)) revert ModularOperandNotReduced();
+        if (!Limbs.isLess(place, _modulusAt(product, length), length)) revert ModularOperandNotReduced();
     }
 
     /// @dev Replaces the base of the call by its square modulo N. The answer may lie over the input: the precompile has
@@ -157,81 +169,5 @@ library ModularMultiplication {
             squared := and(squared, eq(returndatasize(), length))
         }
         if (!squared) revert ModularPrecompileFailed();
-    }
-
-    // -------------------------------------------------------------------------------------------------------- limbs
-    // Numbers of `length` bytes in memory, a positive multiple of 32; x and y are the addresses of their first words.
-
-    function _isOdd(uint256 x, uint256 length) private pure returns (bool odd) {
-        assembly ("memory-safe") {
-            odd := and(mload(add(x, sub(length, 32))), 1)
-        }
-    }
-
-    /// @dev Whether x < y: the first words that differ decide.
-    function _isLess(uint256 x, uint256 y, uint256 length) private pure returns (bool less) {
-        assembly ("memory-safe") {
-            for { let end := add(x, length) } lt(x, end) {} {
-                let left := mload(x)
-                let right := mload(y)
-                if xor(left, right) {
-                    less := lt(left, right)
-                    break
-                }
-                x := add(x, 32)
-                y := add(y, 32)
-            }
-        }
-    }
-
-    /// @dev Writes x - y to `to`, which may be x or y; y must not exceed x.
-    function _subtract(uint256 to, uint256 x, uint256 y, uint256 length) private pure {
-        assembly ("memory-safe") {
-            let borrow := 0
-            for {} length {} {
-                length := sub(length, 32)
-                let left := mload(add(x, length))
-                let right := mload(add(y, length))
-                let word := sub(left, right)
-                mstore(add(to, length), sub(word, borrow))
-                borrow := or(lt(left, right), lt(word, borrow))
-            }
-        }
-    }
-
-    /// @dev Writes (x+y)/2 to `sum` and (x-y)/2 to `difference`; y must not exceed x and must have its parity. The sum's
-    /// last carry becomes the top bit of its half. `place` is the length, then the place of the words at work.
-    function _halve(uint256 sum, uint256 difference, uint256 x, uint256 y, uint256 place) private pure {
-        assembly ("memory-safe") {
-            place := sub(place, 32)
-            let left := mload(add(x, place))
-            let right := mload(add(y, place))
-            let sumWord := add(left, right)
-            let carry := lt(sumWord, left)
-            let differenceWord := sub(left, right)
-            let borrow := lt(left, right)
-            for {} place {} {
-                // a word of a half takes its top bit from the word above it, so each is written one step later
-                let above := sub(place, 32)
-                left := mload(add(x, above))
-                right := mload(add(y, above))
-
-                let word := add(left, right)
-                let result := add(word, carry)
-                carry := or(lt(word, left), lt(result, word))
-                mstore(add(sum, place), or(shr(1, sumWord), shl(255, result)))
-                sumWord := result
-
-                word := sub(left, right)
-                result := sub(word, borrow)
-                borrow := or(lt(left, right), lt(word, borrow))
-                mstore(add(difference, place), or(shr(1, differenceWord), shl(255, result)))
-                differenceWord := result
-
-                place := above
-            }
-            mstore(sum, or(shr(1, sumWord), shl(255, carry)))
-            mstore(difference, shr(1, differenceWord))
-        }
     }
 }

@@ -74,24 +74,13 @@ contract Disputes {
         return ModularMultiplication.start(modulus, first).digest();
     }
 
-    /// @dev Asks about `number` in the middle of a chain, which must not disturb the product of `factors`.
-    function isOperand(bytes calldata modulus, bytes[] calldata factors, bytes calldata number)
-        external
-        view
-        returns (bool answer, bytes memory undisturbed)
-    {
-        RunningProduct running = ModularMultiplication.start(modulus, factors[0]);
-        answer = running.isOperand(number);
-        running.isEqualTo(number);
-        running.multiply(factors[1]);
-        undisturbed = _bytes(running, modulus.length);
+    function isOperand(bytes calldata modulus, bytes calldata number) external pure returns (bool) {
+        return ModularMultiplication.isOperand(modulus, number);
     }
 
     /// @dev The column check of one index, as a contract would do it. It writes, because forge takes only what is no
     /// static call for a transaction.
-    function column(bytes calldata modulus, uint256 count, uint256 index, Member[] calldata members)
-        external
-    {
+    function column(bytes calldata modulus, uint32 count, uint256 index, Member[] calldata members) external {
         RunningProduct running;
         for (uint256 i = 0; i < members.length; ++i) {
             Member calldata member = members[i];
@@ -102,33 +91,39 @@ contract Disputes {
         columnDigest = running.digest();
     }
 
-    /// @dev The gas of one multiplication and of one path, measured inside, calldata not counted.
-    function gasInside(
-        bytes calldata modulus,
-        uint256 count,
-        uint256 index,
-        Member calldata member,
-        bytes calldata factor
-    ) external view returns (uint256 starting, uint256 multiplication, uint256 path) {
+    /// @dev The gas of starting and of one multiplication, measured inside, calldata not counted.
+    function gasOfProduct(bytes calldata modulus, bytes calldata first, bytes calldata factor)
+        external
+        view
+        returns (uint256 starting, uint256 multiplication)
+    {
         starting = gasleft();
-        RunningProduct running = ModularMultiplication.start(modulus, member.leaf);
+        RunningProduct running = ModularMultiplication.start(modulus, first);
         starting -= gasleft();
         multiplication = gasleft();
         running.multiply(factor);
         multiplication -= gasleft();
+    }
+
+    /// @dev The gas of one path, measured inside, calldata not counted.
+    function gasOfPath(uint32 count, uint256 index, Member calldata member)
+        external
+        view
+        returns (uint256 path)
+    {
         path = gasleft();
         MerklePath.verify(member.root, count, index, member.leaf, member.path);
         path -= gasleft();
     }
 
-    function verify(bytes32 root, uint256 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
+    function verify(bytes32 root, uint32 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
         external
         pure
     {
         MerklePath.verify(root, count, index, leaf, path);
     }
 
-    function treeHashOf(uint256 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
+    function treeHashOf(uint32 count, uint256 index, bytes calldata leaf, bytes32[] calldata path)
         external
         pure
         returns (bytes32)

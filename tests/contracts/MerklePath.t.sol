@@ -24,12 +24,12 @@ contract MerklePathTest is Base {
                 string memory pathKey = string.concat(key, ".paths[", CHEATS.toString(i), "]");
                 bytes32[] memory path =
                     leaves.length == 1 ? new bytes32[](0) : CHEATS.parseJsonBytes32Array(json, pathKey);
-                disputes.verify(root, leaves.length, i, leaves[i], path);
+                disputes.verify(root, uint32(leaves.length), i, leaves[i], path);
                 for (uint256 other = 0; other < leaves.length; ++other) {
-                    if (other != i) _expectRefused(root, leaves.length, other, leaves[i], path);
+                    if (other != i) _expectRefused(root, uint32(leaves.length), other, leaves[i], path);
                 }
-                _expectRefused(root, leaves.length + 1, i, leaves[i], path);
-                _expectRefused(root, leaves.length - 1, i, leaves[i], path);
+                _expectRefused(root, uint32(leaves.length + 1), i, leaves[i], path);
+                _expectRefused(root, uint32(leaves.length - 1), i, leaves[i], path);
             }
         }
         assertEq(cases, 10, "cases");
@@ -40,7 +40,11 @@ contract MerklePathTest is Base {
     function testFuzz_verify_matchesDefinition(uint256 count, uint256 index, bytes32 seed) public view {
         (bytes[] memory leaves, uint256 i) = _tree(count, index, seed);
         disputes.verify(
-            MerkleTree.root(leaves), leaves.length, i, leaves[i], MerkleTree.path(leaves, 0, leaves.length, i)
+            MerkleTree.root(leaves),
+            uint32(leaves.length),
+            i,
+            leaves[i],
+            MerkleTree.path(leaves, 0, leaves.length, i)
         );
     }
 
@@ -55,17 +59,17 @@ contract MerklePathTest is Base {
         bytes32 root = MerkleTree.root(leaves);
         bytes32[] memory path = MerkleTree.path(leaves, 0, leaves.length, i);
 
-        _expectRefused(root ^ bytes32(uint256(1) << bit), leaves.length, i, leaves[i], path);
-        _expectRefused(root, leaves.length, i, bytes.concat(leaves[i], hex"00"), path);
-        _expectRefused(root, leaves.length, i, "", path);
-        _expectRefused(root, leaves.length + 1, i, leaves[i], path);
-        _expectRefused(root, leaves.length, i ^ (uint256(1) << bit), leaves[i], path);
-        _expectRefused(root, leaves.length, i, leaves[i], _resized(path, path.length + 1));
+        _expectRefused(root ^ bytes32(uint256(1) << bit), uint32(leaves.length), i, leaves[i], path);
+        _expectRefused(root, uint32(leaves.length), i, bytes.concat(leaves[i], hex"00"), path);
+        _expectRefused(root, uint32(leaves.length), i, "", path);
+        _expectRefused(root, uint32(leaves.length + 1), i, leaves[i], path);
+        _expectRefused(root, uint32(leaves.length), i ^ (uint256(1) << bit), leaves[i], path);
+        _expectRefused(root, uint32(leaves.length), i, leaves[i], _resized(path, path.length + 1));
         if (path.length == 0) return;
-        _expectRefused(root, leaves.length, i, leaves[i], _resized(path, path.length - 1));
+        _expectRefused(root, uint32(leaves.length), i, leaves[i], _resized(path, path.length - 1));
         which %= path.length;
         path[which] ^= bytes32(uint256(1) << bit);
-        _expectRefused(root, leaves.length, i, leaves[i], path);
+        _expectRefused(root, uint32(leaves.length), i, leaves[i], path);
     }
 
     /// @dev An inner node shown as a leaf, at the place it has among its level: the tags keep them apart.
@@ -85,23 +89,17 @@ contract MerklePathTest is Base {
 
     function test_verify_noSuchLeaf_reverts() public {
         bytes32[] memory none = new bytes32[](0);
-        uint256[2][5] memory places = [
-            [uint256(0), 0],
-            [uint256(1), 1],
-            [uint256(type(uint32).max), type(uint32).max],
-            [uint256(1) << 32, 0],
-            [type(uint256).max, 0]
-        ];
-        for (uint256 i = 0; i < places.length; ++i) {
-            (uint256 count, uint256 index) = (places[i][0], places[i][1]);
-            VM.expectRevert(abi.encodeWithSelector(MerklePath.MerkleNoSuchLeaf.selector, index, count));
-            disputes.verify(bytes32(0), count, index, "", none);
+        uint32[3] memory counts = [0, 1, type(uint32).max];
+        for (uint256 i = 0; i < counts.length; ++i) {
+            _expectNoSuchLeaf(counts[i], counts[i], none);
+            _expectNoSuchLeaf(counts[i], uint256(1) << 32, none);
+            _expectNoSuchLeaf(counts[i], type(uint256).max, none);
         }
     }
 
     /// @dev The largest tree there may be: lengths at both ends, where 2^32 - 1 leaves leave the last one short.
     function test_verify_wrongPathLength_reverts() public {
-        uint256 count = type(uint32).max;
+        uint32 count = type(uint32).max;
         disputes.treeHashOf(count, 0, "", new bytes32[](32));
         disputes.treeHashOf(count, count - 1, "", new bytes32[](31));
         VM.expectRevert(abi.encodeWithSelector(MerklePath.MerkleWrongPathLength.selector, 32, 31));
@@ -143,10 +141,15 @@ contract MerklePathTest is Base {
         }
     }
 
+    function _expectNoSuchLeaf(uint32 count, uint256 index, bytes32[] memory path) private {
+        VM.expectRevert(abi.encodeWithSelector(MerklePath.MerkleNoSuchLeaf.selector, index, count));
+        disputes.verify(bytes32(0), count, index, "", path);
+    }
+
     /// @dev Any of the library's three errors; which one depends on what the change does to the path's length.
     function _expectRefused(
         bytes32 root,
-        uint256 count,
+        uint32 count,
         uint256 index,
         bytes memory leaf,
         bytes32[] memory path

@@ -153,24 +153,34 @@ contract ModularMultiplicationTest is Base {
         _assertProduct(modulus, x, y, Schoolbook.multiply(x, y, modulus));
     }
 
-    function testFuzz_isOperand(uint256 modulus, uint256 number, uint256 x, uint256 y) public view {
-        modulus |= 1;
-        x %= modulus;
-        y %= modulus;
-        (bool answer, bytes memory product) = disputes.isOperand(
-            abi.encodePacked(modulus),
-            _pair(abi.encodePacked(x), abi.encodePacked(y)),
-            abi.encodePacked(number)
-        );
-        assertTrue(answer == (number < modulus), "operand");
-        assertEq(bytes32(product), bytes32(mulmod(x, y, modulus)), "undisturbed");
+    function testFuzz_isOperand(uint256[2] memory modulus, uint256[2] memory number) public view {
+        modulus[1] |= 1;
+        bytes memory n = abi.encodePacked(modulus);
+        bool expected = number[0] != modulus[0] ? number[0] < modulus[0] : number[1] < modulus[1];
+        assertTrue(disputes.isOperand(n, abi.encodePacked(number)) == expected, "operand");
+        number[0] = modulus[0];
+        expected = number[1] < modulus[1];
+        assertTrue(disputes.isOperand(n, abi.encodePacked(number)) == expected, "the last word decides");
     }
 
     function testFuzz_isOperand_wrongLength(bytes calldata number) public view {
         VM.assume(number.length != 32);
-        bytes memory one = abi.encodePacked(uint256(1));
-        (bool answer,) = disputes.isOperand(abi.encodePacked(type(uint256).max), _pair(one, one), number);
-        assertTrue(!answer, "no operand");
+        assertTrue(!disputes.isOperand(abi.encodePacked(type(uint256).max), number), "no operand");
+    }
+
+    function test_isOperand_vectors() public view {
+        string memory json = CHEATS.readFile(VECTORS);
+        for (uint256 i = 0; i < 8; ++i) {
+            bytes memory modulus = CHEATS.parseJsonBytes(json, string.concat(_case(i), ".modulus"));
+            bytes[] memory operands = CHEATS.parseJsonBytesArray(json, string.concat(_case(i), ".operands"));
+            bytes[] memory refused = CHEATS.parseJsonBytesArray(json, string.concat(_case(i), ".not_reduced"));
+            for (uint256 k = 0; k < operands.length; ++k) {
+                assertTrue(disputes.isOperand(modulus, operands[k]), "operand");
+            }
+            for (uint256 k = 0; k < refused.length; ++k) {
+                assertTrue(!disputes.isOperand(modulus, refused[k]), "no operand");
+            }
+        }
     }
 
     /// @dev A claim congruent to the product is another ciphertext: only the canonical bytes are equal.
@@ -226,6 +236,10 @@ contract ModularMultiplicationTest is Base {
             abi.encodeWithSelector(ModularMultiplication.ModularInvalidModulus.selector, modulus.length)
         );
         disputes.digest(modulus, new bytes(modulus.length));
+        VM.expectRevert(
+            abi.encodeWithSelector(ModularMultiplication.ModularInvalidModulus.selector, modulus.length)
+        );
+        disputes.isOperand(modulus, new bytes(modulus.length));
     }
 
     function _draw(bytes32 seed, string memory label, uint256 length)
