@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Limbs} from "../../contracts/disputes/Limbs.sol";
 
 /// @dev Properties for all operands of three words (the last word, one between, the first), for Halmos: every function
-/// named check_*. The expected words are computed in digits of 128 bits, where nothing wraps around.
+/// named check_*.
 contract LimbsSymbolic {
     uint256 private constant LENGTH = 96;
 
@@ -34,14 +34,26 @@ contract LimbsSymbolic {
         _assertSum(x, y, subtrahend);
     }
 
-    /// @dev The halves h = (x+y)/2 and k = (x-y)/2 are the only numbers with h + k = x and h - k = y, that is y + k = h.
-    function check_halve(uint256[3] memory x, uint256[3] memory y) public pure {
-        if (_isLess(x, y) || x[2] % 2 != y[2] % 2) return;
-        uint256[3] memory h;
-        uint256[3] memory k;
-        Limbs.halve(_place(h), _place(k), _place(x), _place(y), LENGTH);
-        _assertSum(x, h, k);
-        _assertSum(h, y, k);
+    function check_halve_sum(uint256[3] memory x, uint256[3] memory y) public pure {
+        uint256[3] memory half;
+        uint256[3] memory unused;
+        Limbs.halve(_place(half), _place(unused), _place(x), _place(y), LENGTH);
+        (uint256[3] memory sum, uint256 carry) = _add(x, y);
+        assert(half[0] == (carry << 255 | sum[0] >> 1));
+        assert(half[1] == (sum[0] << 255 | sum[1] >> 1));
+        assert(half[2] == (sum[1] << 255 | sum[2] >> 1));
+    }
+
+    /// @dev The difference d is any number with y + d = x, so x is what is computed here and not d.
+    function check_halve_difference(uint256[3] memory y, uint256[3] memory d) public pure {
+        uint256[3] memory half;
+        uint256[3] memory unused;
+        (uint256[3] memory x, uint256 carry) = _add(y, d);
+        if (carry != 0) return;
+        Limbs.halve(_place(unused), _place(half), _place(x), _place(y), LENGTH);
+        assert(half[0] == d[0] >> 1);
+        assert(half[1] == (d[0] << 255 | d[1] >> 1));
+        assert(half[2] == (d[1] << 255 | d[2] >> 1));
     }
 
     // ------------------------------------------------------------------------------------------------------- internal
@@ -60,15 +72,26 @@ contract LimbsSymbolic {
 
     /// @dev Asserts x = y + z, with nothing carried out of the first word.
     function _assertSum(uint256[3] memory x, uint256[3] memory y, uint256[3] memory z) private pure {
+        (uint256[3] memory sum, uint256 carry) = _add(y, z);
+        for (uint256 i = 0; i < 3; ++i) {
+            assert(x[i] == sum[i]);
+        }
+        assert(carry == 0);
+    }
+
+    /// @dev In digits of 128 bits, where nothing wraps around.
+    function _add(uint256[3] memory x, uint256[3] memory y)
+        private
+        pure
+        returns (uint256[3] memory sum, uint256 carry)
+    {
         unchecked {
-            uint256 carry;
             for (uint256 i = 3; i > 0; --i) {
-                uint256 low = (y[i - 1] & type(uint128).max) + (z[i - 1] & type(uint128).max) + carry;
-                uint256 high = (y[i - 1] >> 128) + (z[i - 1] >> 128) + (low >> 128);
-                assert(x[i - 1] == (high << 128 | (low & type(uint128).max)));
+                uint256 low = (x[i - 1] & type(uint128).max) + (y[i - 1] & type(uint128).max) + carry;
+                uint256 high = (x[i - 1] >> 128) + (y[i - 1] >> 128) + (low >> 128);
+                sum[i - 1] = high << 128 | (low & type(uint128).max);
                 carry = high >> 128;
             }
-            assert(carry == 0);
         }
     }
 }
