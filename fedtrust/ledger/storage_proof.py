@@ -126,6 +126,8 @@ class BlockHeader:
 
         The answer's own ``hash`` is not read: pass ``encode()`` and the hash you trust to ``verify_header``.
         """
+        if not isinstance(block, Mapping):
+            raise ProofError("the answer is not a block", expected="an object", got=_shown(block), advice=_ADVICE)
         known = {
             name: _quantity(block[key], key) if length == 0 else _data(block[key], key)
             for name, key, length in _HEADER_FIELDS
@@ -179,6 +181,8 @@ class StorageProof:
     @classmethod
     def from_json(cls, answer: Mapping[str, object], slot: int) -> Self:
         """Return the proof of ``slot`` from a node's JSON answer to ``eth_getProof``. Raises ProofError."""
+        if not isinstance(answer, Mapping):
+            raise ProofError("the answer is no proof", expected="an object", got=_shown(answer), advice=_ADVICE)
         entries = [
             entry
             for entry in _list(answer.get("storageProof"), "storageProof")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError
 
-from fedtrust.crypto.encoding import keccak256, parse_canonical_json, to_hex
+from fedtrust.crypto.encoding import canonical_json, keccak256, parse_canonical_json, to_hex
 from fedtrust.errors import LedgerError
 from fedtrust.ledger.artifacts import federation_artifact
 from fedtrust.ledger.decoding import decode_log, revert_data, round_state
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.outbox import Outbox, Scope, SignedTransaction
+from fedtrust.ledger.storage_proof import StorageProof
 from fedtrust.ledger.types import Role
 from fedtrust.nodes.identity import PublicIdentity
 from fedtrust.protocol.fields import Fields
 from fedtrust.store.state import NodeState
+from tests.ledger.test_block_header import GENESIS, HEADER
+from tests.ledger.test_block_header import NAMES as HEADER_FIELDS
 from tests.protocol.protocol_fixtures import FEDERATION, account, honest_round
 
 # JSON inside JSON: decoders that take a parsed value
@@ -233,3 +236,22 @@ def decode_json_rpc_error(data: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return revert_data(value)
+
+
+def headers() -> list[bytes]:
+    before_london = replace(HEADER, **dict.fromkeys(HEADER_FIELDS[15:]))
+    return [HEADER.encode(), before_london.encode()]
+
+
+def blocks() -> list[bytes]:
+    return [canonical_json(GENESIS)]
+
+
+def storage_proofs() -> list[bytes]:
+    entry = {"key": "0x7", "value": "0x2a", "proof": ["0x" + "ab" * 40, "0xc0"]}
+    answer = {"address": "0x" + "11" * 20, "accountProof": ["0x" + "cd" * 60], "storageProof": [entry]}
+    return [canonical_json(answer)]
+
+
+def read_storage_proof(data: bytes) -> object:
+    return from_value(lambda answer: StorageProof.from_json(answer, 7))(data)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import rlp  # type: ignore[import-untyped]
+
 from fedtrust.crypto.aggregation import Aggregation
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption
 from fedtrust.crypto.encoding import canonical_json, from_hex, parse_canonical_json, to_hex
@@ -22,6 +24,8 @@ from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import PartialVector
 from fedtrust.crypto.vector_codec import decode_vector, encode_vector
 from fedtrust.ledger.decoding import decode_revert
+from fedtrust.ledger.merkle_patricia import decode_item, decode_list
+from fedtrust.ledger.storage_proof import BlockHeader
 from fedtrust.nodes.identity import PublicIdentity
 from fedtrust.nodes.settings import FederationSettings
 from fedtrust.protocol.fields import Fields
@@ -33,12 +37,14 @@ from fedtrust.rules.model import Model, TensorSchema
 from tests.fuzz.mutations import mutate
 from tests.fuzz.other_sources import (
     FIELDS_DOCUMENT,
+    blocks,
     decode_json_rpc_error,
     decode_packed_log,
     decode_round,
     every_field,
     from_file,
     from_value,
+    headers,
     identities,
     json_rpc_errors,
     logs,
@@ -46,8 +52,10 @@ from tests.fuzz.other_sources import (
     outboxes,
     read_node_state,
     read_outbox,
+    read_storage_proof,
     reverts,
     rounds,
+    storage_proofs,
 )
 from tests.fuzz.round_files import (
     aggregate,
@@ -197,8 +205,23 @@ TARGETS: dict[str, Target] = {
     "fedtrust.ledger.decoding.round_state": Target(
         once(rounds), decode_round, None, inputs=600, spellings="decoded by web3 before"
     ),
+    "fedtrust.ledger.merkle_patricia.decode_list": Target(
+        once(headers), lambda data: decode_list(data, "list"), rlp.encode, inputs=1000
+    ),
+    "fedtrust.ledger.merkle_patricia.decode_item": Target(
+        once(headers), lambda data: decode_item(data, "item"), rlp.encode, inputs=1000
+    ),
     "fedtrust.ledger.outbox.Outbox": Target(
         once(outboxes), from_file(read_outbox), None, inputs=60, spellings="SQLite's own format"
+    ),
+    "fedtrust.ledger.storage_proof.BlockHeader.decode": Target(
+        once(headers), BlockHeader.decode, BlockHeader.encode, inputs=1000
+    ),
+    "fedtrust.ledger.storage_proof.BlockHeader.from_json": Target(
+        once(blocks), from_value(BlockHeader.from_json), None, inputs=1000, spellings="a node adds fields as it likes"
+    ),
+    "fedtrust.ledger.storage_proof.StorageProof.from_json": Target(
+        once(storage_proofs), read_storage_proof, None, inputs=1000, spellings="a node adds fields as it likes"
     ),
     "fedtrust.nodes.identity.PublicIdentity.read": Target(
         once(identities),

@@ -178,7 +178,7 @@ def test_a_missing_or_altered_tls_key_is_named(folder: Path, opened: Identity) -
 def test_the_passphrase_stands_behind_scrypt_alone(opened: Identity) -> None:
     """No file of the folder lets a guess be checked for less: tls.pem does not know the passphrase at all."""
     pem = (opened.folder / TLS_FILE).read_bytes()
-    with pytest.raises(ValueError, match=r"(?i)password|decrypt"):
+    with pytest.raises(ValueError):  # noqa: PT011 - one wrong key in 256 decrypts to padding by chance
         serialization.load_pem_private_key(pem, PASSPHRASE.encode())
     assert serialization.load_pem_private_key(pem, opened.tls_password)
     assert len(bytes.fromhex(opened.tls_password.decode())) == 32
