@@ -32,7 +32,7 @@ MINIMUM_POWERS = 32
 """Fewest powers that are worth a message."""
 MINIMUM_BASES = 1024
 """Shortest multi-exponentiation that is worth splitting: every part sums its own buckets."""
-_PARTS_FOR_EACH = 4  # so that a slower core ends with less
+_PARTS_FOR_EACH = 16  # so that a slower core ends with less, and nobody waits long for the last part
 _STOP_SECONDS = 5
 
 Part = TypeVar("Part")
