@@ -16,6 +16,7 @@ from benchmarks.classical import ClassicalCommittee
 from benchmarks.cores import computing_with, on_all_cores
 from benchmarks.measuring import Task
 from benchmarks.setting import CLIP, LAYOUT, PARTICIPANTS, THRESHOLD, WEIGHTED_LAYOUT, Setting, update
+from fedtrust.compute.parallel import ParallelArithmetic
 from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.arithmetic import Arithmetic, GmpArithmetic
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption, verify_decryption
@@ -72,13 +73,16 @@ class Engine:
     holder: SingleHolderKey
     arithmetic: Arithmetic
     short_arithmetic: Arithmetic
-    parallel: Arithmetic | None
+    parallel: ParallelArithmetic | None
 
     @classmethod
-    def check(cls, setting: Setting, parallel: Arithmetic | None, progress: Callable[[str], None]) -> Engine:
+    def check(cls, setting: Setting, parallel: ParallelArithmetic | None, progress: Callable[[str], None]) -> Engine:
         """Run one round of ten participants and compare its result with NumPy's. Raises AssertionError."""
         key, manifest = setting.key, setting.manifest
-        one, short = _with_table(setting, key.bits // 2), _with_table(setting, SHORT_EXPONENT_BITS)
+        one, short = GmpArithmetic(), GmpArithmetic()
+        for arithmetic in (one, parallel) if parallel else (one,):
+            _widest_table(arithmetic, setting, key.bits // 2)
+        _widest_table(short, setting, SHORT_EXPONENT_BITS)
         progress("checking fedtrust: encrypting for ten participants")
         with on_all_cores(parallel) if parallel else computing_with(one):
             encrypted = [encrypt_vector(key, plaintexts) for plaintexts in setting.packed]
@@ -225,11 +229,9 @@ class Engine:
         }
 
 
-def _with_table(setting: Setting, exponent_bits: int) -> GmpArithmetic:
-    """Return one core's arithmetic with the widest table, as a process has it that has encrypted for a while."""
-    arithmetic = GmpArithmetic()
+def _widest_table(arithmetic: GmpArithmetic | ParallelArithmetic, setting: Setting, exponent_bits: int) -> None:
+    """Build the widest table, as a process has it that has encrypted for a while: the same for one core and for all."""
     arithmetic.tables.table(setting.key.h_s, setting.n, exponent_bits, 1 << 20)
-    return arithmetic
 
 
 def raw_powers(ciphertexts: CiphertextVector, exponent: int) -> list[object]:

@@ -102,6 +102,7 @@ class ParallelArithmetic:
             raise ValueError("at least one worker")
         self._count = workers
         self._local = GmpArithmetic(table_bytes=table_bytes, tables=tables)
+        self.tables = self._local.tables
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="arithmetic")
         self._workers: list[Worker] = []
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
@@ -129,7 +130,7 @@ class ParallelArithmetic:
         """See :meth:`Arithmetic.fixed_base_powers`."""
         bits = require_exponents(exponents)
         n = square_modulus.square_root(modulus)
-        table = self._local.tables.table(base, n, bits, len(exponents)) if n is not None and bits else None
+        table = self.tables.table(base, n, bits, len(exponents)) if n is not None and bits else None
         if table is None:
             return self._in_threads(lambda part: list(gmpy2.powmod_exp_list(base, part, modulus)), exponents)
         if len(exponents) < MINIMUM_POWERS:
