@@ -187,6 +187,10 @@ class ContractVersionError(LedgerError):
     exit_code = ExitCode.CONTRACT_VERSION
 
 
+class LedgerInconsistentError(LedgerError):
+    """The events of a contract do not lead to what it stores: the node altered or withheld something."""
+
+
 class TransactionError(LedgerError):
     """The contract refused a transaction, or it was not mined in time; ``got`` is the contract's reason."""
 

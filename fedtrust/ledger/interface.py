@@ -9,7 +9,24 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fedtrust.ledger.events import LedgerEvent
-from fedtrust.ledger.types import Address, Deadlines, FederationConfig, Identity, PublishedKey, Role, RoundState
+from fedtrust.ledger.types import (
+    Address,
+    CommitmentEntry,
+    Contribution,
+    Deadlines,
+    Dispute,
+    DisputeOutcome,
+    Draw,
+    FederationConfig,
+    Identity,
+    PublishedKey,
+    RelayedUpdate,
+    Reputation,
+    Role,
+    RoundState,
+    SignedUpdate,
+    Status,
+)
 
 
 class LedgerReader(Protocol):
@@ -30,31 +47,64 @@ class LedgerReader(Protocol):
         """Return the published committee key, or None before the operator published one."""
 
     def identity(self, account: Address) -> Identity | None:
-        """Return the identity registered for ``account`` (revoked ones too), or None."""
+        """Return the identity of ``account`` (admitted, retired and revoked ones too), or None."""
 
     def identities(self, role: Role | None = None) -> tuple[Identity, ...]:
-        """Return all identities ever registered, by role and then index; only those of ``role`` if given."""
+        """Return all that ever registered, by role, index and epoch; only those of ``role`` if given.
+
+        Several accounts may have had one index: all but the last are RETIRED.
+        """
+
+    def reputation(self, role: Role, index: int) -> Reputation:
+        """Return the counters of the identity of ``role`` with ``index``; all zero if there is none."""
+
+    def eligible(self) -> int:
+        """Return the bitmap of the participants that can be drawn: active and not suspended."""
+
+    def draw(self) -> Draw:
+        """Return the selection for the next round as the contract would require it in the next block."""
 
     def last_round(self) -> int:
         """Return the number of the newest round, 0 if none was opened."""
 
     def round(self, number: int) -> RoundState:
-        """Return round ``number`` (1-based). Raises RoundError if it was never opened."""
+        """Return round ``number`` (1-based). Raises RoundError if it was never opened.
+
+        Raises LedgerInconsistentError if the round's events do not lead to what the contract stores.
+        """
 
     def head(self, number: int) -> bytes:
-        """Return the hash-chained head after round ``number``; head(0) is 32 zero bytes."""
+        """Return the hash-chained head after round ``number``, zero until it ended.
+
+        head(0) is the last head of the predecessor, 32 zero bytes without one.
+        """
+
+    def verdicts(self) -> bytes:
+        """Return the running hash of all voidings; zero before the first."""
 
     def current_model(self) -> bytes:
-        """Return the model hash the next round must start from; zero before round 1 was opened."""
+        """Return the model hash the next round must start from; zero if round 1 is free to set it."""
 
     def claimable(self, account: Address) -> int:
-        """Return the wei that ``account`` may claim."""
+        """Return all that ``account`` may withdraw, in units of the asset."""
+
+    def claimable_reward(self, account: Address) -> tuple[int, int]:
+        """Return the part of it that is rewards, and the second from which that may be returned to the pool."""
 
     def reward_pool(self) -> int:
-        """Return the wei in the pool that no round has reserved."""
+        """Return what is in the pool and reserved by no round, in units of the asset."""
+
+    def total_stake(self) -> int:
+        """Return all that is staked, by whomever, in units of the asset."""
+
+    def dispute(self, number: int) -> Dispute:
+        """Return dispute ``number`` (1-based). Raises LedgerError if there is none."""
+
+    def open_disputes(self, number: int) -> int:
+        """Return how many disputes about round ``number`` are open."""
 
     def events(self, from_block: int = 0) -> tuple[LedgerEvent, ...]:
-        """Return all confirmed events of the contract from ``from_block`` on, in chain order."""
+        """Return all confirmed events of both contracts from ``from_block`` on, in chain order."""
 
     def block_number(self) -> int:
         """Return the number of the newest confirmed block."""
@@ -82,14 +132,32 @@ class Ledger(LedgerReader, Protocol):
     def publish_key(self, key: PublishedKey) -> None:
         """Operator: publish the committee's key, once."""
 
-    def register_identity(self, account: Address, role: Role, certificate: bytes, sealing_key: bytes) -> None:
-        """Operator: admit ``account``; ``certificate`` is DER, ``sealing_key`` 32 bytes (zero if none)."""
+    def admit_identity(self, account: Address, role: Role) -> None:
+        """Operator: let ``account`` register itself for ``role``, or take over the place of an identity of it."""
 
     def revoke_identity(self, account: Address) -> None:
-        """Operator: revoke ``account``."""
+        """Operator: revoke ``account``; its stake is held as if it had left."""
+
+    def register_identity(self, certificate: bytes, sealing_key: bytes) -> None:
+        """Admitted account: register the sender and pay its role's stake (a token's is approved first).
+
+        ``certificate`` is DER, ``sealing_key`` 32 bytes, zero if it has none.
+        """
+
+    def rotate_identity(self, new_account: Address, certificate: bytes, sealing_key: bytes) -> None:
+        """Active identity: change the certificate, and hand the place to ``new_account`` if that is another."""
+
+    def leave(self) -> None:
+        """Active identity: leave; the stake can be released after the unbonding time."""
+
+    def release_stake(self, account: Address) -> None:
+        """Anyone: make the stake of an identity that left or was revoked claimable, after the unbonding time."""
+
+    def resume(self) -> None:
+        """Suspended participant: be drawn again."""
 
     def fund_rewards(self, amount: int, label: str) -> None:
-        """Add ``amount`` wei to the pool, once per ``label``."""
+        """Add ``amount`` units of the asset to the pool, once per ``label`` (a token's are approved first)."""
 
     def open_round(
         self,
@@ -107,20 +175,17 @@ class Ledger(LedgerReader, Protocol):
     def commit_update(self, number: int, *, root: bytes, ciphertexts: int, proof_hash: bytes) -> None:
         """Participant: bind the sender to its encrypted update."""
 
-    def commit_update_for(
-        self,
-        number: int,
-        participant: Address,
-        *,
-        root: bytes,
-        ciphertexts: int,
-        proof_hash: bytes,
-        signature: bytes,
-    ) -> None:
-        """Anyone: relay a participant's commitment with its EIP-712 signature."""
+    def relay_updates(self, number: int, updates: Sequence[RelayedUpdate]) -> None:
+        """Anyone: relay participants' commitments with their EIP-712 signatures, in one transaction.
+
+        What is on chain already is left out.
+        """
 
     def close_commits(self, number: int) -> None:
         """Anyone: close the commit phase once all selected have committed, or at its deadline with a quorum."""
+
+    def take_over(self, number: int) -> None:
+        """Standby aggregator: take round ``number`` over after its aggregator missed a deadline."""
 
     def commit_aggregate(self, number: int, *, accepted: int, aggregate_root: bytes) -> None:
         """Aggregator: fix the accepted set and the aggregate."""
@@ -134,15 +199,91 @@ class Ledger(LedgerReader, Protocol):
         """Aggregator: commit the result, once enough trustees attested."""
 
     def abort_round(self, number: int) -> None:
-        """Anyone: abort a round that missed its quorum or a deadline."""
+        """Anyone: abort a round that missed its quorum or a deadline, or lost its base or its aggregator."""
 
     def settle_round(self, number: int) -> None:
         """Anyone: credit the round's rewards after its challenge window."""
 
+    def void_descendant(self, number: int) -> None:
+        """Anyone: void a finalised round whose base round was voided."""
+
     def claim(self, label: str) -> int:
-        """Withdraw what the sender was credited; returns the wei paid, 0 if there was nothing."""
+        """Withdraw all that the sender was credited; returns what was paid, 0 if there was nothing."""
+
+    def expire_reward(self, account: Address) -> None:
+        """Anyone: return the rewards that ``account`` did not claim in time to the pool."""
+
+    def challenge_aggregate(self, number: int, leaf: int) -> int:
+        """Anyone: dispute ciphertext ``leaf`` of round ``number``'s aggregate; pays the bond, returns the dispute.
+
+        This and all other challenges are announced first and brought in a later block.
+        """
+
+    def multiply(
+        self, dispute: int, *, modulus: bytes, product: bytes, start: bytes, contributions: Sequence[Contribution]
+    ) -> None:
+        """Challenger: multiply more accepted ciphertexts; ``modulus`` is n^2, ``product`` empty at first."""
+
+    def conclude(
+        self,
+        dispute: int,
+        *,
+        modulus: bytes,
+        product: bytes,
+        aggregate_root: bytes,
+        ciphertext: bytes,
+        path: Sequence[bytes],
+    ) -> DisputeOutcome:
+        """Challenger: compare the product of all with the aggregate's ciphertext; returns PROVEN or FAILED."""
+
+    def prove_wrong_count(
+        self,
+        dispute: int,
+        *,
+        start: bytes,
+        commitments: Sequence[CommitmentEntry],
+        aggregate_root: bytes,
+        count: int,
+        tree_hash: bytes,
+    ) -> None:
+        """Challenger: show that a root keeps ``count`` leaves, not as many as the round; ends the dispute."""
+
+    def challenge_availability(
+        self,
+        number: int,
+        *,
+        participant: Address,
+        leaf: int,
+        start: bytes,
+        commitments: Sequence[CommitmentEntry],
+        aggregate_root: bytes,
+    ) -> int:
+        """Anyone: demand a ciphertext of an accepted update (the zero address: of the aggregate); returns the dispute.
+
+        Pays the bond, which goes to who shows the ciphertext.
+        """
+
+    def reveal(self, dispute: int, *, ciphertext: bytes, path: Sequence[bytes]) -> None:
+        """Anyone: show the demanded ciphertext with its path."""
+
+    def expire_dispute(self, dispute: int) -> None:
+        """Anyone: end a dispute whose deadline has passed."""
+
+    def withdraw_dispute(self, dispute: int) -> None:
+        """Anyone: end a dispute about a round that was voided meanwhile; the bond goes back."""
+
+    def challenge_equivocation(
+        self, number: int, *, account: Address, first: SignedUpdate, second: SignedUpdate
+    ) -> None:
+        """Anyone: show two different updates that ``account`` signed for round ``number`` in one epoch."""
+
+    def challenge_omission(
+        self, number: int, *, participant: Address, epoch: int, root: bytes, signature: bytes
+    ) -> None:
+        """Anyone: show the aggregator's receipt for an update that it left out of the accepted set."""
 
 
 def role_members(identities: Sequence[Identity], bitmap: int) -> tuple[Identity, ...]:
-    """Return the identities (all of one role) whose index is set in ``bitmap``, by index."""
-    return tuple(i for i in sorted(identities, key=lambda i: i.index) if bitmap >> i.index & 1)
+    """Return the present holders of the indices that are set in ``bitmap``, by index (all of one role)."""
+    present = (i for i in identities if i.status not in (Status.ADMITTED, Status.RETIRED))
+    return tuple(i for i in sorted(present, key=lambda i: i.index) if bitmap >> i.index & 1)
