@@ -17,7 +17,7 @@ import gmpy2
 from gmpy2 import mpz
 
 from fedtrust.crypto.arithmetic import ARITHMETIC
-from fedtrust.crypto.encoding import int_to_fixed
+from fedtrust.crypto.encoding import int_to_fixed, keccak256
 from fedtrust.crypto.merkle import merkle_root
 from fedtrust.crypto.transcript import Transcript
 from fedtrust.crypto.vector_codec import decode_vector, encode_vector
@@ -98,6 +98,11 @@ class PublicKey:
     def plaintext_bytes(self) -> int:
         """Width of a plaintext, a root or a partial in bytes: 384 at 3072 bits."""
         return self.bits // 8
+
+    @property
+    def modulus_hash(self) -> bytes:
+        """Keccak-256 of n^2, big-endian in the width of a ciphertext: what disputes on chain multiply by."""
+        return keccak256(int_to_fixed(self.n_squared, self.ciphertext_bytes))
 
 
 @lru_cache(maxsize=16)

@@ -8,6 +8,7 @@ import warnings
 
 import phe
 import pytest
+from eth_hash.auto import keccak
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,13 @@ def test_the_generator_is_minus_a_square_hashed_from_n(key: PublicKey, primes: t
     assert key.h not in (1, key.n - 1)
     for p in primes:  # p = q = 3 mod 4, so minus a square is no square: h has Jacobi symbol 1 and is of high order
         assert pow(int(key.h), (p - 1) // 2, p) == p - 1
+
+
+def test_the_modulus_hash_is_over_twice_the_bytes_of_n(key: PublicKey, toy: PublicKey) -> None:
+    for each in (key, toy):
+        square = int(each.n) ** 2
+        assert each.modulus_hash == keccak(square.to_bytes(2 * (int(each.n).bit_length() // 8), "big"))
+    assert PublicKey(key.n).modulus_hash == key.modulus_hash != toy.modulus_hash
 
 
 def test_phe_decrypts_our_sums(key: PublicKey, primes: tuple[int, int], round_: Round) -> None:
