@@ -10,21 +10,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedtrust.crypto.encoding import from_hex
-from fedtrust.crypto.signatures import UpdateMessage, sign_update, update_digest, verify_update_signature
+from fedtrust.crypto.signatures import (
+    ReceiptMessage,
+    UpdateMessage,
+    receipt_digest,
+    sign_receipt,
+    sign_update,
+    update_digest,
+    verify_receipt_signature,
+    verify_update_signature,
+)
 from fedtrust.errors import EncodingError, KeyFileError, ProofError
 from tests.crypto.crypto_fixtures import TESTS, load_vectors
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 CASES = load_vectors("eip712_update")["cases"]
+RECEIPTS = load_vectors("eip712_receipt")["cases"]
 
 
 def message_of(case: dict[str, Any]) -> UpdateMessage:
     return UpdateMessage(
         case["round"],
         from_hex(case["spec_hash"], 32, "spec hash"),
+        case["epoch"],
         from_hex(case["root"], 32, "root"),
         case["ciphertexts"],
         from_hex(case["proof_hash"], 32, "proof hash"),
+    )
+
+
+def receipt_of(case: dict[str, Any]) -> ReceiptMessage:
+    return ReceiptMessage(
+        case["round"],
+        from_hex(case["spec_hash"], 32, "spec hash"),
+        case["epoch"],
+        case["participant"],
+        from_hex(case["root"], 32, "root"),
     )
 
 
@@ -44,7 +65,14 @@ def test_digest_and_signature_are_those_of_eth_account(case: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     "change",
-    [{"round": 2}, {"spec_hash": bytes(32)}, {"root": bytes(32)}, {"ciphertexts": 2}, {"proof_hash": bytes(32)}],
+    [
+        {"round": 2},
+        {"spec_hash": bytes(32)},
+        {"epoch": 2},
+        {"root": bytes(32)},
+        {"ciphertexts": 2},
+        {"proof_hash": bytes(32)},
+    ],
 )
 def test_every_field_of_the_message_is_signed(change: dict[str, Any]) -> None:
     case = CASES[0]
@@ -114,6 +142,8 @@ def test_bad_private_keys_are_refused_without_showing_them(key: bytes) -> None:
         {"round": -1},
         {"round": 1 << 256},
         {"round": True},
+        {"epoch": 1 << 32},
+        {"epoch": -1},
         {"ciphertexts": 1 << 32},
         {"ciphertexts": 1.0},
         {"spec_hash": bytes(31)},
@@ -124,6 +154,47 @@ def test_bad_private_keys_are_refused_without_showing_them(key: bytes) -> None:
 def test_messages_are_validated(change: dict[str, Any]) -> None:
     with pytest.raises(EncodingError):
         replace(message_of(CASES[0]), **change)
+
+
+@pytest.mark.parametrize("case", RECEIPTS, ids=lambda c: str(c["chain_id"]))
+def test_receipts_are_those_of_eth_account(case: dict[str, Any]) -> None:
+    receipt, place = receipt_of(case), (case["chain_id"], case["contract"])
+    assert receipt_digest(*place, receipt) == raw(case, "digest")
+    assert sign_receipt(raw(case, "private_key"), *place, receipt) == raw(case, "signature")
+    verify_receipt_signature(*place, receipt, raw(case, "signature"), case["account"])
+    with pytest.raises(ProofError):
+        verify_receipt_signature(*place, receipt, raw(case, "signature"), case["participant"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"round": 2},
+        {"spec_hash": bytes(32)},
+        {"epoch": 2},
+        {"participant": RECEIPTS[1]["participant"]},
+        {"root": bytes(32)},
+    ],
+)
+def test_every_field_of_a_receipt_is_signed(change: dict[str, Any]) -> None:
+    case = RECEIPTS[0]
+    forged = replace(receipt_of(case), **change)
+    with pytest.raises(ProofError):
+        verify_receipt_signature(case["chain_id"], case["contract"], forged, raw(case, "signature"), case["account"])
+
+
+@pytest.mark.parametrize("change", [{"round": -1}, {"epoch": 1 << 32}, {"participant": "0x12"}, {"root": bytes(31)}])
+def test_receipts_are_validated(change: dict[str, Any]) -> None:
+    with pytest.raises(EncodingError):
+        replace(receipt_of(RECEIPTS[0]), **change)
+
+
+def test_a_receipt_is_no_update() -> None:
+    # same key, same contract, same round: the type is part of what is signed
+    case, receipt = CASES[0], receipt_of(RECEIPTS[0])
+    signature = sign_receipt(raw(case, "private_key"), case["chain_id"], case["contract"], receipt)
+    with pytest.raises(ProofError):
+        verify_update_signature(case["chain_id"], case["contract"], message_of(case), signature, case["account"])
 
 
 def test_malformed_addresses_are_refused() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -149,51 +150,213 @@ def packing() -> object:
     return {"key_bits": 2048, "cases": cases}
 
 
+def signer_of_case(i: int) -> tuple[bytes, str]:
+    """A private key, and the contract that it signs for."""
+    return digest(f"signer {i}"), str(Account.from_key(digest(f"contract {i}")).address)
+
+
+def signed(i: int, chain_id: int, name: str, types: dict[str, str], message: dict[str, object]) -> dict[str, object]:
+    """A case of typed data, signed by eth-account, an implementation of EIP-712 that is not ours."""
+    private_key, contract = signer_of_case(i)
+    account = Account.from_key(private_key)
+    signable = encode_typed_data(
+        domain_data={"name": "fedtrust", "version": "2", "chainId": chain_id, "verifyingContract": contract},
+        message_types={name: [{"name": field, "type": kind} for field, kind in types.items()]},
+        message_data=message,
+    )
+    signature = account.sign_message(signable)
+    snake = {"specHash": "spec_hash", "proofHash": "proof_hash"}
+    return {
+        "chain_id": chain_id,
+        "contract": contract,
+        **{snake.get(k, k): text(v) if isinstance(v, bytes) else v for k, v in message.items()},
+        "private_key": text(private_key),
+        "account": account.address,
+        "digest": text(bytes(signature.message_hash)),
+        "signature": text(bytes(signature.signature)),
+    }
+
+
 def eip712_update() -> object:
-    """Signed by eth-account, an implementation of EIP-712 that is not ours."""
-    cases = []
-    for i, (chain_id, ciphertexts) in enumerate(((31337, 1), (1, 685), (11155111, 2**32 - 1))):
-        private_key = digest(f"signer {i}")
-        account = Account.from_key(private_key)
-        contract = Account.from_key(digest(f"contract {i}")).address
-        message = {
-            "round": i + 1,
-            "specHash": digest(f"spec {i}"),
-            "root": digest(f"root {i}"),
-            "ciphertexts": ciphertexts,
-            "proofHash": digest(f"proof {i}"),
-        }
-        signable = encode_typed_data(
-            domain_data={"name": "fedtrust", "version": "1", "chainId": chain_id, "verifyingContract": contract},
-            message_types={
-                "Update": [
-                    {"name": "round", "type": "uint256"},
-                    {"name": "specHash", "type": "bytes32"},
-                    {"name": "root", "type": "bytes32"},
-                    {"name": "ciphertexts", "type": "uint32"},
-                    {"name": "proofHash", "type": "bytes32"},
-                ]
-            },
-            message_data=message,
-        )
-        signed = account.sign_message(signable)
-        cases.append(
+    types = {
+        "round": "uint256",
+        "specHash": "bytes32",
+        "epoch": "uint32",
+        "root": "bytes32",
+        "ciphertexts": "uint32",
+        "proofHash": "bytes32",
+    }
+    cases = [
+        signed(
+            i,
+            chain_id,
+            "Update",
+            types,
             {
-                "chain_id": chain_id,
-                "contract": contract,
                 "round": i + 1,
-                "spec_hash": text(message["specHash"]),
-                "root": text(message["root"]),
+                "specHash": digest(f"spec {i}"),
+                "epoch": epoch,
+                "root": digest(f"root {i}"),
                 "ciphertexts": ciphertexts,
-                "proof_hash": text(message["proofHash"]),
-                "private_key": text(private_key),
-                "account": account.address,
-                "digest": text(bytes(signed.message_hash)),
-                "signature": text(bytes(signed.signature)),
-            }
+                "proofHash": digest(f"proof {i}"),
+            },
         )
+        for i, (chain_id, epoch, ciphertexts) in enumerate(
+            ((31337, 1, 1), (1, 2, 685), (11155111, 2**32 - 1, 2**32 - 1))
+        )
+    ]
     # The first case at the top level as well, for readers that take one.
     return {**cases[0], "cases": cases}
+
+
+def eip712_receipt() -> object:
+    types = {
+        "round": "uint256",
+        "specHash": "bytes32",
+        "epoch": "uint32",
+        "participant": "address",
+        "root": "bytes32",
+    }
+    cases = [
+        signed(
+            i,
+            chain_id,
+            "Receipt",
+            types,
+            {
+                "round": i + 1,
+                "specHash": digest(f"spec {i}"),
+                "epoch": epoch,
+                "participant": Account.from_key(digest(f"participant {i}")).address,
+                "root": digest(f"root {i}"),
+            },
+        )
+        for i, (chain_id, epoch) in enumerate(((31337, 1), (1, 2), (11155111, 2**32 - 1)))
+    ]
+    return {**cases[0], "cases": cases}
+
+
+def word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def drawn(beacon: bytes, round: int, eligible: int, count: int) -> int:
+    """IFederation.drawOf: the first steps of a Fisher-Yates shuffle of the eligible indices."""
+    deck = [i for i in range(256) if eligible >> i & 1]
+    if count == 0 or count >= len(deck):
+        return eligible
+    tag = keccak(text="fedtrust.draw.v2")
+    for i in range(count):
+        ticket = int.from_bytes(keccak(tag + beacon + word(round) + word(i)), "big")
+        j = i + ticket % (len(deck) - i)
+        deck[i], deck[j] = deck[j], deck[i]
+    return sum(1 << i for i in deck[:count])
+
+
+def draw_cases() -> object:
+    everyone, sparse = 2**256 - 1, int.from_bytes(digest("sparse"), "big")
+    wanted = [
+        (1, 0b11, 0), (1, 0b11, 2), (2, 0b111, 2), (3, 0b1011, 1), (4, 2**10 - 1, 3), (5, 2**10 - 1, 9),
+        (6, 2**10 - 1, 10), (7, 2**10 - 1, 11), (2**32 - 1, everyone, 10), (8, everyone, 255), (9, everyone, 256),
+        (10, sparse, 1), (11, sparse, 50), (12, 1 << 255 | 1, 1), (13, 0, 0), (14, 0, 5), (2**40, sparse, 100),
+    ]  # fmt: skip
+    cases = []
+    for i, (round, eligible, count) in enumerate(wanted):
+        beacon = digest(f"beacon {i}") if i else bytes(32)
+        cases.append(
+            {
+                "beacon": text(beacon),
+                "round": str(round),
+                "eligible": text(word(eligible)),
+                "count": str(count),
+                "selected": text(word(drawn(beacon, round, eligible, count))),
+            }
+        )
+    return {"tag": "fedtrust.draw.v2", "cases": cases}
+
+
+def address(label: str) -> str:
+    return str(Account.from_key(digest(label)).address)
+
+
+def place(account: str) -> bytes:
+    """An address as a word of the standard ABI encoding."""
+    return bytes(12) + bytes.fromhex(account[2:])
+
+
+def heads() -> object:
+    """Transcripts, aggregate hash, verdicts and heads of three rounds: settled, aborted, voided while it ran."""
+    chain_id, contract, nobody = 31337, address("federation"), "0x" + 40 * "0"
+    before, verdicts, rounds = bytes(32), bytes(32), []
+    for number, ending in ((1, "FINALIZED"), (2, "ABORTED"), (3, "VOIDED")):
+        aggregator = address(f"aggregator {number}")
+        deadlines = [1_700_000_000 + 1000 * number + offset for offset in (0, 100, 200)]
+        opened = {
+            "aggregator": aggregator,
+            "spec_hash": digest(f"spec {number}"),
+            "base_model_hash": digest(f"base {number}"),
+            "base_round": number - 1,
+            "selected": 0b1011,
+            "quorum": 2,
+            "ciphertexts": 685,
+            "deadlines": deadlines,
+            "reward": 10**18 + number,
+        }
+        transcript = keccak(
+            keccak(text="fedtrust.round.v2") + word(chain_id) + place(contract) + word(number) + before
+            + place(aggregator) + digest(f"spec {number}") + digest(f"base {number}") + word(number - 1)
+            + word(0b1011) + word(2) + word(685) + b"".join(map(word, deadlines)) + word(10**18 + number)
+        )  # fmt: skip
+        transcripts = [transcript]
+        commitments, attestations = [], []
+        for i in (0, 1, 3):
+            commitment = (address(f"participant {i}"), digest(f"root {number} {i}"), digest(f"proof {number} {i}"))
+            transcript = keccak(transcript + word(1) + place(commitment[0]) + commitment[1] + commitment[2])
+            transcripts.append(transcript)
+            commitments.append([commitment[0], text(commitment[1]), text(commitment[2])])
+        accepted, root = (0b1001, digest(f"aggregate {number}")) if ending != "ABORTED" else (0, bytes(32))
+        aggregate = keccak(transcript + word(accepted) + root) if accepted else bytes(32)
+        for i in (0, 2) if accepted else ():
+            attestation = (address(f"trustee {i}"), digest(f"partials {number} {i}"))
+            transcript = keccak(transcript + word(2) + place(attestation[0]) + attestation[1] + bytes(32))
+            transcripts.append(transcript)
+            attestations.append([attestation[0], text(attestation[1])])
+        hashes = [digest(f"{what} {number}") if ending == "FINALIZED" else bytes(32) for what in
+                  ("plaintext", "decryption", "model", "result")]  # fmt: skip
+        phase = {"FINALIZED": 4, "ABORTED": 6, "VOIDED": 7}[ending]
+        reason = 2 if ending == "ABORTED" else 0
+        offender, kind = (aggregator, 1) if ending == "VOIDED" else (nobody, 0)
+        if ending == "VOIDED":
+            verdicts = keccak(verdicts + word(number) + place(offender) + word(kind))
+        head = keccak(
+            keccak(text="fedtrust.head.v2") + transcript + word(phase) + word(reason) + place(aggregator)
+            + aggregate + b"".join(hashes) + verdicts
+        )  # fmt: skip
+        rounds.append(
+            {
+                "round": number,
+                "previous_head": text(before),
+                **{key: text(value) if isinstance(value, bytes) else value for key, value in opened.items()},
+                "commitments": commitments,
+                "accepted": accepted,
+                "aggregate_root": text(root),
+                "aggregate_hash": text(aggregate),
+                "attestations": attestations,
+                "transcripts": [text(each) for each in transcripts],
+                "phase": phase,
+                "abort_reason": reason,
+                "plaintext_hash": text(hashes[0]),
+                "proof_hash": text(hashes[1]),
+                "model_hash": text(hashes[2]),
+                "result_hash": text(hashes[3]),
+                "offender": offender,
+                "kind": kind,
+                "verdicts": text(verdicts),
+                "head": text(head),
+            }
+        )
+        before = head
+    return {"chain_id": chain_id, "contract": contract, "rounds": rounds}
 
 
 def documents() -> dict[str, str]:
@@ -204,6 +367,9 @@ def documents() -> dict[str, str]:
         "partial_proof": partial_proof(),
         "packing": packing(),
         "eip712_update": eip712_update(),
+        "eip712_receipt": eip712_receipt(),
+        "draw": draw_cases(),
+        "heads": heads(),
     }
     return {f"{name}.json": json.dumps(value, indent=1) + "\n" for name, value in made.items()}
 
