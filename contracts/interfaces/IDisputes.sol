@@ -7,8 +7,9 @@ pragma solidity 0.8.37;
 /// @dev Every dispute is announced first, by a hash, and brought at least one block later: who reads it in the mempool
 /// cannot take it over. A dispute is its challenger's: nobody else can extend, reset or end it before its deadline.
 /// Nothing can be paused. Disputes can be brought while a round is DECRYPT or FINALIZED (and, after it was ABORTED with
-/// an aggregate committed, for the same time): until challengeEnd, or finalizeDeadline + challengeWindow. Equivocations
-/// also in COMMIT and UPLOAD.
+/// an aggregate committed, for the same time): before challengeEnd, or before finalizeDeadline + challengeWindow.
+/// Equivocations also without an aggregate. What was begun can be finished until its own deadline, however the round
+/// goes on, unless that is voided. An announcement can be used once.
 interface IDisputes {
     // ---------------------------------------------------------------------------------------------------- types
 
@@ -89,7 +90,11 @@ interface IDisputes {
 
     /// @notice A dispute over a wrong aggregate was opened.
     event AggregateChallenged(
-        uint256 indexed dispute, uint256 indexed round, address indexed challenger, uint32 leaf, uint256 deadline
+        uint256 indexed dispute,
+        uint256 indexed round,
+        address indexed challenger,
+        uint32 leaf,
+        uint256 deadline
     );
 
     /// @notice A ciphertext was demanded: of `participant`'s update, or of the aggregate if that is zero.
@@ -153,10 +158,16 @@ interface IDisputes {
     /// @notice `participant` is not among the accepted participants of the round.
     error DisputeNotAccepted(uint256 round, address participant);
 
-    /// @notice `participant` is among the accepted (or never committed), so it was not omitted.
+    /// @notice `participant` is among the accepted (or never committed): it was not omitted.
     error DisputeNotOmitted(uint256 round, address participant);
 
-    /// @notice `account` was not in force for that round, or names an epoch it never had.
+    /// @notice The count is that of the round: nothing is wrong with it.
+    error DisputeRightCount(uint32 count);
+
+    /// @notice The dispute's round was not voided.
+    error DisputeNotMoot(uint256 dispute);
+
+    /// @notice `account` was not selected or not in force for that round, or one epoch that it had is not named.
     error DisputeNotInForce(uint256 round, address account);
 
     /// @notice The two signed messages say the same.
@@ -194,7 +205,8 @@ interface IDisputes {
 
     /// @notice Its challenger: multiply more of the accepted ciphertexts, in the order of the commitments. An accepted
     /// leaf of another length than n^2 or not below it is no factor, but proof: no honest aggregator accepts one. The
-    /// productHash is then 1 as a marker, and the dispute is proven when the commitments lead to the round's.
+    /// productHash is then 1 as a marker, and the dispute is proven when the commitments lead to the round's: from there
+    /// on neither leaves nor paths are looked at, and nothing is counted.
     /// @param dispute The dispute.
     /// @param modulus n^2, whose hash was published with the key.
     /// @param product The product so far; empty at first.
@@ -210,7 +222,8 @@ interface IDisputes {
     ) external;
 
     /// @notice Its challenger, when all are multiplied: compare the product with the aggregate's ciphertext. Equal: the
-    /// bond goes into the pool. Not equal: the aggregator, and every trustee that attested, lose their stakes.
+    /// bond goes into the pool. Not equal: the aggregator, and every trustee that attested, lose their stakes. Once an
+    /// accepted leaf was unfit, only `aggregateRoot` is looked at.
     /// @param dispute The dispute.
     /// @param modulus n^2.
     /// @param product The product of all.
@@ -249,7 +262,7 @@ interface IDisputes {
     /// @param round The round.
     /// @param participant An accepted participant; zero for the aggregate.
     /// @param leaf The index of the ciphertext.
-    /// @param start The transcript before the participant's commitment (the aggregate: before the last).
+    /// @param start The transcript before the participant's commitment.
     /// @param commitments The commitments from the participant's on, to the last; empty for the aggregate, whose `start`
     /// is then the transcript after the last commitment.
     /// @param aggregateRoot The committed root of the aggregate.
@@ -275,8 +288,8 @@ interface IDisputes {
     /// @notice Anyone: end a dispute about a round that was voided meanwhile. The challenger gets its bond back.
     function withdraw(uint256 dispute) external;
 
-    /// @notice Anyone, with a bond that comes back: show two updates of different content that `account` signed for one
-    /// round, naming the same epoch. What does not prove it is refused.
+    /// @notice Anyone, with a bond that comes back: show two updates of different content that `account`, selected for
+    /// the round, signed for it, naming the same epoch. What does not prove it is refused.
     function challengeEquivocation(
         uint256 round,
         address account,
