@@ -5,44 +5,56 @@ Anyone can compute it, so its digest needs no slot on chain; the auditor compare
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedtrust.crypto.encoding import canonical_json, sha256
-from fedtrust.ledger.interface import role_members
-from fedtrust.ledger.types import FederationConfig, Identity, Role, RoundState
+from fedtrust.errors import RoundError
+from fedtrust.ledger.types import FederationConfig, PayoutRule, Reputation, Role, RoundState
+from fedtrust.protocol.reputation import ReputationHistory, Settlement
 from fedtrust.protocol.spec import FederationId
 from fedtrust.rules.payout import Payout, round_payouts
 
-PAYOUT_VERSION = 1
+PAYOUT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PayoutRecord:
-    """The payouts of a settled round, in the order in which they are credited, and what returned to the pool."""
+    """The payouts of a settled round, in the order in which they are credited, and what they rest on.
+
+    ``settlement`` has who earned, with the counters that the rule RELIABILITY weighs. Amounts are in the smallest
+    unit of the federation's asset.
+    """
 
     federation: FederationId
     round: int
     reward: int
+    rule: PayoutRule
+    settlement: Settlement
     payouts: tuple[Payout, ...]
 
     @property
     def returned(self) -> int:
-        """The wei of the round's reward that nobody earned."""
+        """The part of the round's reward that nobody earned."""
         return self.reward - sum(p.amount for p in self.payouts)
 
     def to_bytes(self) -> bytes:
-        """Return the canonical JSON; amounts are decimal strings in wei."""
+        """Return the canonical JSON; amounts are decimal strings, counters those before the settlement."""
+        earners = [(earner, Role.PARTICIPANT) for earner in self.settlement.accepted]
+        earners += [(earner, Role.TRUSTEE) for earner in self.settlement.attested]
         return canonical_json(
             {
+                "earners": [
+                    {"account": e.account, "counters": _counters(e.reputation), "role": _name(role)}
+                    for e, role in earners
+                ],
                 "federation": self.federation.to_json(),
                 "payouts": [
-                    {"account": p.account, "amount": str(p.amount), "role": Role(p.role).name.lower()}
-                    for p in self.payouts
+                    {"account": p.account, "amount": str(p.amount), "role": _name(p.role)} for p in self.payouts
                 ],
                 "returned": str(self.returned),
                 "reward": str(self.reward),
                 "round": self.round,
+                "rule": self.rule.name.lower(),
                 "version": PAYOUT_VERSION,
             }
         )
@@ -53,17 +65,33 @@ class PayoutRecord:
         return sha256(self.to_bytes())
 
 
-def payout_record(config: FederationConfig, state: RoundState, identities: Sequence[Identity]) -> PayoutRecord:
-    """Apply the payout rule to a finalised round. ``identities`` are all that were ever registered."""
+def payout_record(config: FederationConfig, state: RoundState, reputations: ReputationHistory) -> PayoutRecord:
+    """Apply the federation's payout rule to a settled round.
 
-    def accounts(role: Role, bitmap: int) -> list[Identity]:
-        return list(role_members([i for i in identities if i.role is role], bitmap))
+    ``reputations`` is folded from all events up to the round's settlement, or further. Raises RoundError if it is not
+    settled there, or if ``state`` is of another round than those events tell of.
+    """
+    settlement = reputations.settlement(state.number)
+    counted = (state.accepted.bit_count(), state.attested.bit_count())
+    if counted != (len(settlement.accepted), len(settlement.attested)):
+        raise RoundError(
+            f"round {state.number}: its events count other participants and trustees than its state",
+            expected=counted,
+            got=(len(settlement.accepted), len(settlement.attested)),
+        )
+    payouts = round_payouts(state.reward, config, settlement.accepted, settlement.attested, settlement.aggregator)
+    federation = FederationId(config.chain_id, config.contract)
+    return PayoutRecord(federation, state.number, state.reward, PayoutRule(config.payout_rule), settlement, payouts)
 
-    payouts = round_payouts(
-        state.reward,
-        config,
-        accepted=[i.account for i in accounts(Role.PARTICIPANT, state.accepted)],
-        attested=[i.account for i in accounts(Role.TRUSTEE, state.attested)],
-        aggregator=state.aggregator,
-    )
-    return PayoutRecord(FederationId(config.chain_id, config.contract), state.number, state.reward, tuple(payouts))
+
+def _counters(reputation: Reputation) -> dict[str, object]:
+    return {
+        "accepted": reputation.accepted,
+        "attested": reputation.attested,
+        "late": reputation.late,
+        "missed": reputation.missed,
+    }
+
+
+def _name(role: Role) -> str:
+    return Role(role).name.lower()
