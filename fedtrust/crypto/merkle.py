@@ -49,6 +49,16 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return _root(len(leaves), _levels(leaves)[-1][0])
 
 
+def merkle_tree_hash(leaves: Sequence[bytes]) -> bytes:
+    """Return the tree hash that the root keeps beside the number of leaves. Raises ValueError for an empty sequence."""
+    return _levels(leaves)[-1][0]
+
+
+def merkle_root_of(count: int, tree_hash: bytes) -> bytes:
+    """Return the root over ``count`` leaves under ``tree_hash``: opening a root so shows how many leaves it keeps."""
+    return _root(count, tree_hash)
+
+
 def merkle_path(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     """Return the sibling hashes of leaf ``index``, from the leaf up. Raises ValueError, IndexError."""
     if not 0 <= index < len(leaves):
