@@ -25,7 +25,7 @@ CONTRACT = "Federation"
 SETTINGS: dict[str, Any] = {
     "evmVersion": "prague",
     "optimizer": {"enabled": True, "runs": 200},
-    "viaIR": False,
+    "viaIR": True,
     # without the trailing metadata the bytecode depends on the sources only, not on paths or comments
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
 }

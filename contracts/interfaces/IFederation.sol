@@ -147,11 +147,11 @@ interface IFederation {
     /// @notice What an identity did, counted. Kept under its role and index, so it survives rotations.
     /// @param accepted Participant: updates in settled rounds. Aggregator: rounds settled.
     /// @param late Participant: committed, but not in the accepted set.
-    /// @param missed Participant: selected, but not committed. Aggregator: deadlines missed. Trustee: not attested in a
-    /// round that lacked attestations at its last deadline.
+    /// @param missed Participant: selected, but not committed when commits closed or the quorum was missed. Aggregator: a
+    /// deadline of its own missed (aborted for it, or taken over).
     /// @param slashed Convictions.
     /// @param attested Trustee: attestations in settled rounds.
-    /// @param missedInARow Participant: selections missed since its last commitment.
+    /// @param missedInARow Participant: selections missed since the last of its updates that was settled, or since it resumed.
     struct Reputation {
         uint32 accepted;
         uint32 late;
@@ -456,7 +456,7 @@ interface IFederation {
     /// @notice `account` is not the aggregator that runs the round.
     error RoundNotItsAggregator(uint256 round, address account);
 
-    /// @notice No deadline of its aggregator was missed lately, the sender runs it already, or it was taken over before.
+    /// @notice Its aggregate deadline has not just passed, the sender runs it already, or it was taken over before.
     error RoundNotTakeable(uint256 round);
 
     /// @notice The accepted set is not a subset of the committed set, or is below the quorum.
@@ -523,7 +523,7 @@ interface IFederation {
     function rotateIdentity(address newAccount, bytes calldata certificate, bytes32 sealingKey) external;
 
     /// @notice Active identity: leave. It is not drawn and opens no round from now on, but finishes the running one.
-    function leave() external;
+    function leaveFederation() external;
 
     /// @notice Anyone: after the unbonding time, make the stake of an identity that left or was revoked claimable.
     function releaseStake(address account) external;
@@ -562,10 +562,7 @@ interface IFederation {
     function publishKey(bytes32 keyId, uint8 threshold, uint8 trustees, bytes32 modulusHash) external;
 
     /// @notice The committee's key; all zero before it was published.
-    function key()
-        external
-        view
-        returns (bytes32 keyId, uint8 threshold, uint8 trustees, bytes32 modulusHash);
+    function key() external view returns (bytes32 keyId, uint8 threshold, uint8 trustees, bytes32 modulusHash);
 
     // --------------------------------------------------------------------------------------------------- rewards
 
@@ -611,8 +608,8 @@ interface IFederation {
         Deadlines calldata deadlines
     ) external;
 
-    /// @notice The draw for the next round as it would be made in the next block: the beacon's block and hash, and the
-    /// bitmap drawn.
+    /// @notice The draw for the next round, as of this block: the beacon's block and hash, and the bitmap drawn. In the
+    /// block in which the last round ended its hash is not known yet: then beacon and, if it is needed, bitmap are zero.
     /// @dev The beacon is the hash of the block in which the last round ended (before the first: the deployment). When
     /// that block is more than 256 blocks ago, it is the latest block at a multiple of 256 after it that is not. Of the
     /// eligible indices in ascending order, for i = 0 .. participantsPerRound - 1 the entry i is swapped with the entry
@@ -634,8 +631,9 @@ interface IFederation {
     /// @notice Anyone: close the commit phase, once all selected have committed, or after its deadline with a quorum.
     function closeCommits(uint256 round) external;
 
-    /// @notice Another active aggregator: take the round over, once, within standbySeconds after its aggregator missed
-    /// the deadline of the phase (UPLOAD: aggregate, DECRYPT: finalize). The deadlines that are left move.
+    /// @notice Another active aggregator: take the round over, once, in UPLOAD, within standbySeconds after its aggregator
+    /// missed the aggregate deadline. The new one is standbySeconds from now, the last deadline as much later at least.
+    /// @dev Not in DECRYPT: who takes a round over answers for its aggregate, so it must be its own.
     function takeOver(uint256 round) external;
 
     /// @notice The round's aggregator: fix the accepted set and the aggregate, before the aggregate deadline.

@@ -9,26 +9,46 @@ import {IFederation} from "../interfaces/IFederation.sol";
 /// @notice The one public key that all updates are encrypted under, named by the hash of its manifest.
 abstract contract CommitteeKey is IFederation, Ownable2Step {
     bytes32 private _keyId;
+    bytes32 private _modulusHash;
     uint8 private _threshold;
     uint8 private _trustees;
 
     /// @inheritdoc IFederation
-    function publishKey(bytes32 keyId, uint8 threshold, uint8 trustees) external onlyOwner {
+    function publishKey(bytes32 keyId, uint8 threshold, uint8 trustees, bytes32 modulusHash)
+        external
+        onlyOwner
+    {
         if (_keyId != 0) revert KeyAlreadyPublished();
-        if (keyId == 0 || threshold == 0 || threshold > trustees) revert KeyInvalid();
+        if (
+            keyId == 0 || modulusHash == 0 || threshold == 0 || threshold > trustees
+                || _registeredTrustees() > trustees
+        ) revert KeyInvalid();
         _keyId = keyId;
+        _modulusHash = modulusHash;
         _threshold = threshold;
         _trustees = trustees;
-        emit KeyPublished(keyId, threshold, trustees);
+        emit KeyPublished(keyId, threshold, trustees, modulusHash);
     }
 
     /// @inheritdoc IFederation
-    function key() external view returns (bytes32 keyId, uint8 threshold, uint8 trustees) {
-        return (_keyId, _threshold, _trustees);
+    function key()
+        external
+        view
+        returns (bytes32 keyId, uint8 threshold, uint8 trustees, bytes32 modulusHash)
+    {
+        return (_keyId, _threshold, _trustees, _modulusHash);
     }
 
     /// @dev How many trustees must attest; 0 before the key was published.
     function _keyThreshold() internal view returns (uint256) {
         return _threshold;
     }
+
+    /// @dev How many trustees hold a share; 0 before the key was published.
+    function _keyTrustees() internal view returns (uint256) {
+        return _trustees;
+    }
+
+    /// @dev How many trustees were ever registered.
+    function _registeredTrustees() internal view virtual returns (uint256);
 }

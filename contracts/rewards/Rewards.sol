@@ -1,21 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import {Configuration} from "../Configuration.sol";
 import {IFederation} from "../interfaces/IFederation.sol";
 
 /// @title Rewards
-/// @notice A pool that anyone may fill, and credits that their owners withdraw themselves. Every wei in the contract
-/// is in the pool, reserved for one round, or credited to one account.
-abstract contract Rewards is IFederation, ReentrancyGuard {
+/// @notice All money that the contract holds, in one asset: the pool, what rounds reserved, stakes, bonds, and what
+/// accounts were credited and withdraw themselves. Rewards go back to the pool if nobody claims them in time; deposits
+/// (stakes, bonds, compensations) never do.
+abstract contract Rewards is Configuration, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    struct RewardBalance {
+        uint216 amount;
+        uint40 expiresAt;
+    }
+
     uint256 private _pool;
-    mapping(address account => uint256) private _claimable;
+    uint256 private _totalStake;
+    mapping(address account => RewardBalance) private _rewards;
+    mapping(address account => uint256) private _deposits;
 
     /// @inheritdoc IFederation
-    function fundRewards() external payable {
-        _pool += msg.value;
-        emit RewardsFunded(msg.sender, msg.value);
+    function fundRewards(uint256 amount) external payable nonReentrant {
+        _take(msg.sender, amount);
+        _pool += amount;
+        emit RewardsFunded(msg.sender, amount);
+    }
+
+    /// @inheritdoc IFederation
+    function claim() external nonReentrant returns (uint256 amount) {
+        amount = claimable(msg.sender);
+        if (amount == 0) return 0;
+        delete _rewards[msg.sender];
+        delete _deposits[msg.sender];
+        emit RewardClaimed(msg.sender, amount);
+        if (ASSET != address(0)) {
+            IERC20(ASSET).safeTransfer(msg.sender, amount);
+            return amount;
+        }
+        (bool paid,) = msg.sender.call{value: amount}("");
+        if (!paid) revert RewardTransferFailed(msg.sender);
+    }
+
+    /// @inheritdoc IFederation
+    function expireReward(address account) external {
+        RewardBalance memory balance = _rewards[account];
+        if (balance.amount == 0 || block.timestamp < balance.expiresAt) {
+            revert RewardNotExpired(account, balance.expiresAt);
+        }
+        delete _rewards[account];
+        _pool += balance.amount;
+        emit RewardExpired(account, balance.amount);
     }
 
     /// @inheritdoc IFederation
@@ -24,37 +64,70 @@ abstract contract Rewards is IFederation, ReentrancyGuard {
     }
 
     /// @inheritdoc IFederation
-    function claimable(address account) external view returns (uint256) {
-        return _claimable[account];
+    function totalStake() external view returns (uint256) {
+        return _totalStake;
     }
 
     /// @inheritdoc IFederation
-    function claim() external nonReentrant returns (uint256 amount) {
-        amount = _claimable[msg.sender];
-        if (amount == 0) return 0;
-        _claimable[msg.sender] = 0;
-        emit RewardClaimed(msg.sender, amount);
-        (bool paid,) = msg.sender.call{value: amount}("");
-        if (!paid) revert RewardTransferFailed(msg.sender);
+    function claimableReward(address account) external view returns (uint256 amount, uint256 expiresAt) {
+        RewardBalance memory balance = _rewards[account];
+        return (balance.amount, balance.expiresAt);
     }
 
-    /// @dev Takes the smaller of `wanted` and the pool out of the pool.
-    function _reserveReward(uint128 wanted) internal returns (uint128 reward) {
+    /// @inheritdoc IFederation
+    function claimable(address account) public view returns (uint256) {
+        return _rewards[account].amount + _deposits[account];
+    }
+
+    /// @dev Takes exactly `amount` from `from`: sent along, or pulled from a token that must not keep a part.
+    function _take(address from, uint256 amount) internal {
+        uint256 expected = ASSET == address(0) ? amount : 0;
+        if (msg.value != expected) revert PaymentWrong(expected, msg.value);
+        if (ASSET == address(0) || amount == 0) return;
+        uint256 before = IERC20(ASSET).balanceOf(address(this));
+        IERC20(ASSET).safeTransferFrom(from, address(this), amount);
+        uint256 received = IERC20(ASSET).balanceOf(address(this)) - before;
+        if (received != amount) revert PaymentWrong(amount, received);
+    }
+
+    /// @dev Takes a stake from the sender.
+    function _takeStake(uint256 amount) internal {
+        _totalStake += amount;
+        _take(msg.sender, amount);
+    }
+
+    /// @dev Frees a stake: the caller credits it.
+    function _freeStake(uint256 amount) internal {
+        _totalStake -= amount;
+    }
+
+    /// @dev Takes the smaller of the round reward and the pool out of the pool.
+    function _reserveReward() internal returns (uint88 reward) {
         uint256 pool = _pool;
         // forge-lint: disable-next-line(unsafe-typecast) the pool is the smaller of the two here
-        reward = pool < wanted ? uint128(pool) : wanted;
+        reward = pool < ROUND_REWARD ? uint88(pool) : ROUND_REWARD;
         _pool = pool - reward;
     }
 
-    /// @dev Puts reserved wei back into the pool.
-    function _releaseReward(uint256 amount) internal {
-        _pool += amount;
+    /// @dev Puts money that is owed to nobody into the pool.
+    function _addToPool(uint256 amount) internal {
+        if (amount != 0) _pool += amount;
     }
 
-    /// @dev Credits reserved wei to `account`; a credit of zero leaves no trace.
+    /// @dev Credits a reward to `account`; a credit of zero leaves no trace.
     function _creditReward(uint256 round, address account, uint256 amount) internal {
         if (amount == 0) return;
-        _claimable[account] += amount;
+        RewardBalance storage balance = _rewards[account];
+        // forge-lint: disable-next-line(unsafe-typecast) a round's reward has 88 bits
+        balance.amount += uint216(amount);
+        balance.expiresAt = uint40(block.timestamp) + CLAIM_SECONDS;
         emit RewardCredited(round, account, amount);
+    }
+
+    /// @dev Credits anything else to `account`; a credit of zero leaves no trace.
+    function _creditDeposit(address account, uint256 amount) internal {
+        if (amount == 0) return;
+        _deposits[account] += amount;
+        emit DepositCredited(account, amount);
     }
 }

@@ -17,12 +17,20 @@ library Transcript {
     }
 
     /// @dev The transcript after `trustee` attested.
-    function attestation(bytes32 before, address trustee, bytes32 partialRoot) internal pure returns (bytes32) {
+    function attestation(bytes32 before, address trustee, bytes32 partialRoot)
+        internal
+        pure
+        returns (bytes32)
+    {
         return keccak256(abi.encode(before, ATTESTATION, trustee, partialRoot, bytes32(0)));
     }
 
     /// @dev What a round keeps of its aggregate. `committed` is the transcript after the last commitment.
-    function aggregate(bytes32 committed, uint256 accepted, bytes32 aggregateRoot) internal pure returns (bytes32) {
+    function aggregate(bytes32 committed, uint256 accepted, bytes32 aggregateRoot)
+        internal
+        pure
+        returns (bytes32)
+    {
         return keccak256(abi.encode(committed, accepted, aggregateRoot));
     }
 }
