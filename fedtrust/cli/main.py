@@ -14,22 +14,31 @@ from fedtrust import __version__
 from fedtrust.errors import ExitCode, FedtrustError
 
 COMMANDS = {
+    "admit": ("fedtrust.cli.operator", "Let accounts register themselves for their roles."),
     "aggregator": ("fedtrust.cli.aggregator", "Run the aggregator: open rounds, add encrypted updates, publish."),
     "audit": ("fedtrust.cli.audit", "Verify every round from the chain and the artifacts alone."),
     "ceremony": ("fedtrust.cli.ceremony", "Make the committee's key and seal each trustee's share."),
-    "claim": ("fedtrust.cli.operator", "Withdraw the rewards credited to our account."),
+    "claim": ("fedtrust.cli.rewards", "Withdraw what was credited to our account."),
     "compare": ("fedtrust.cli.learning", "Compare federated, alone and pooled training over seeded splits."),
     "demo": ("fedtrust.cli.demo", "Run a whole federation on this machine, and audit it."),
-    "deploy": ("fedtrust.cli.operator", "Deploy a Federation contract, publish the key, fund the pool."),
+    "deploy": ("fedtrust.cli.deploy", "Deploy a Federation contract, publish the key, fund the pool."),
     "devnet": ("fedtrust.cli.devnet", "Run a development chain until Ctrl-C."),
+    "expire": ("fedtrust.cli.rewards", "Return rewards that nobody claimed in time to the pool."),
+    "fund": ("fedtrust.cli.rewards", "Put money into the reward pool."),
+    "head": ("fedtrust.cli.head", "Prove a round's head to somebody who trusts a block hash only; verify it."),
     "identity": ("fedtrust.cli.identity", "Make an identity: account, TLS certificate, sealing key."),
     "key": ("fedtrust.cli.key", "Verify a committee's key; make a key of one holder, exchange it with phe."),
+    "leave": ("fedtrust.cli.membership", "Leave the federation; the stake comes back later."),
     "model": ("fedtrust.cli.learning", "Write the model that round 1 starts from."),
     "participant": ("fedtrust.cli.participant", "Train on our own data, send encrypted, signed updates."),
-    "register": ("fedtrust.cli.operator", "Register identities with their roles and certificates."),
+    "register": ("fedtrust.cli.membership", "Register ourselves, and pay our stake."),
+    "release": ("fedtrust.cli.membership", "Free the stake of an identity that left or was revoked."),
+    "resume": ("fedtrust.cli.membership", "Be drawn again after missing too many selections."),
     "revoke": ("fedtrust.cli.operator", "Revoke an account."),
-    "status": ("fedtrust.cli.status", "Show identities, rounds and rewards, from the chain alone."),
+    "rotate": ("fedtrust.cli.membership", "Replace our certificate or our account; keep stake and reputation."),
+    "status": ("fedtrust.cli.status", "Show identities, stakes, rounds and disputes, from the chain alone."),
     "trustee": ("fedtrust.cli.trustee", "Check each round's aggregate, then help to decrypt the sum."),
+    "watch": ("fedtrust.cli.watch", "Recompute every aggregate; dispute what is wrong on chain."),
 }
 """Command -> the module that defines it, and a line about it: an auditor's machine never imports what a participant
 needs, not even to list the commands."""
@@ -61,10 +70,12 @@ def cli() -> None:
     """Trusted federated learning on an Ethereum chain.
 
     \b
-    Operators    devnet, identity, ceremony, deploy, register, revoke
+    Operators    devnet, ceremony, deploy, admit, revoke
+    Members      identity, register, rotate, resume, leave, release
     Nodes        aggregator, trustee, participant
-    Auditors     audit, status
-    Everybody    demo, key, model, compare, claim
+    Anybody      audit, head, status, watch
+    Money        fund, claim, expire
+    Trying out   demo, key, model, compare
 
     Exit codes are documented in docs/reference/exit-codes.md; every command takes --json.
     """

@@ -117,9 +117,10 @@ def create_identity(
     passphrase: str,
     *,
     private_key: bytes | None = None,
+    sealing: X25519PrivateKey | None = None,
     scrypt_cost: int = SCRYPT_COST,
 ) -> PublicIdentity:
-    """Make a new identity folder, whole or not at all. ``private_key`` brings an existing account.
+    """Make a new identity folder, whole or not at all. ``private_key`` brings an account, ``sealing`` a sealing key.
 
     ``scrypt_cost`` is log2 N of ``secrets.key``; less than the default opens only for who asks for it. Raises
     ConfigurationError if the folder already holds something or the passphrase is too short.
@@ -148,7 +149,7 @@ def create_identity(
         .not_valid_after(start + datetime.timedelta(days=CERTIFICATE_DAYS))
         .sign(tls, hashes.SHA256())
     )
-    sealing = X25519PrivateKey.generate()
+    sealing = sealing or X25519PrivateKey.generate()
     sealing_public = sealing.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     public = PublicIdentity(
         account=Address(signer.address),
