@@ -20,12 +20,10 @@ UNIT = 10**18
 """Smallest units in one ether, and in what commands call one of a token."""
 _MOST = 10**9 * UNIT
 
-home = click.option("--home", type=options.folder, help="Folder for the outbox [default: the identity folder].")
-
 sender_options = options.options(
     options.chain,
     click.option("--identity", "identity_folder", type=options.folder, required=True, help="The identity that sends."),
-    home,
+    click.option("--home", type=options.folder, help="Folder for the outbox [default: the identity folder]."),
     options.passphrase,
     options.as_json,
 )

@@ -6,6 +6,7 @@ import json
 import secrets
 import signal
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,19 +23,33 @@ from fedtrust.cli.demo_progress import follow_rounds
 from fedtrust.cli.heart import HEART_TASKS, compare_heart, heart_settings, hospital_tasks
 from fedtrust.cli.output import console
 from fedtrust.cli.processes import Child, ChildFailedError, Processes
-from fedtrust.cli.tables import comparison_table, payouts_table
+from fedtrust.cli.status import describe
+from fedtrust.cli.tables import comparison_table, members_table, payouts_table
 from fedtrust.errors import ConfigurationError
 from fedtrust.learning.baselines import Comparison, evaluate_everywhere
 from fedtrust.learning.heart import HOSPITALS, HeartDisease
 from fedtrust.ledger.connection import connect
-from fedtrust.ledger.devnet import start_devnet
+from fedtrust.ledger.devnet import free_port, start_devnet
 from fedtrust.ledger.types import Address, Role
 from fedtrust.ledger.web3_reader import Web3LedgerReader
 from fedtrust.nodes.identity import create_identity
 from fedtrust.rules.model import Model
 
+AGGREGATORS = ("aggregator", "standby")
 TRUSTEES = tuple(f"trustee-{i}" for i in range(1, 6))
 THRESHOLD = 3
+MEMBERS = (*AGGREGATORS, *TRUSTEES, *HOSPITALS)
+RULES = (
+    "--challenge-window",
+    "2",
+    "--dispute-seconds",
+    "60",
+    "--standby-seconds",
+    "30",
+    "--payout-rule",
+    "reliability",
+)
+"""A patient standby: on a busy machine, a slow aggregator is not a dead one."""
 START_SECONDS = 60.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -74,7 +89,7 @@ def demo(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Run a whole federation on this machine: devnet, ceremony, ten nodes, real data, audit.
+    """Run a whole federation on this machine: devnet, ceremony, twelve processes, real data, audit.
 
     Everything it makes stays in one run folder; every process it starts is stopped at the end, also on Ctrl-C.
     """
@@ -124,12 +139,15 @@ def run_demo(plan: DemoPlan, screen: Console) -> dict[str, Any]:
         environment = {"FEDTRUST_RPC": node.rpc_url, "FEDTRUST_PASSPHRASE_FILE": str(passphrase)}
         processes = stack.enter_context(Processes(folder / "logs", environment))
         stack.callback(_ignore_signals)  # the first thing on the way out, whatever the reason
-        names = _make_identities(plan, passphrase.read_text().strip(), node.private_keys[0])
+        funded = {"operator": node.private_keys[0], "watcher": node.private_keys[1]}
+        names = _make_identities(plan, passphrase.read_text().strip(), funded)
         screen.print(f"{len(names)} identities, each with its own account, certificate and folder")
         contract = _set_up(plan, processes, screen)
-        common = ("--contract", contract, "--manifest", str(folder / "key" / MANIFEST_FILE), "--json")
-        url, nodes = _start_nodes(plan, processes, common)
-        screen.print(f"aggregator at {url}; {len(TRUSTEES)} trustees, {len(HOSPITALS)} participants, all running\n")
+        url, nodes = _start_nodes(plan, processes, contract)
+        screen.print(
+            f"aggregator at {url} and a standby; {len(TRUSTEES)} trustees, {len(HOSPITALS)} participants, "
+            "a watcher, all running\n"
+        )
         reader = Web3LedgerReader(connect(node.rpc_url), Address(contract))
         artifacts = open_artifacts(str(folder / "aggregator" / "artifacts"), reader)
 
@@ -145,6 +163,8 @@ def run_demo(plan: DemoPlan, screen: Console) -> dict[str, Any]:
         screen.print(comparison_table(comparison))
         credits = {a: reader.claimable(Address(a)) for a in names if reader.claimable(Address(a))}
         screen.print(payouts_table(credits, names))
+        members = [member | {"name": names[member["account"]]} for member in describe(reader)["identities"]]
+        screen.print(members_table(members, names=names))
         trained = time.monotonic() - started
         screen.print("\n[bold]auditor[/] (a process with the RPC, contract and artifact addresses, and nothing else)")
         code = _audit(processes, node.rpc_url, contract, url, screen)
@@ -156,14 +176,15 @@ def run_demo(plan: DemoPlan, screen: Console) -> dict[str, Any]:
         "models": models,
         "comparison": comparison.to_json(),
         "payouts": {account: str(amount) for account, amount in credits.items()},
+        "members": members,
         "audit_exit_code": code,
         "seconds": round(trained, 1),
     }
 
 
-def _make_identities(plan: DemoPlan, passphrase: str, operator_key: bytes) -> dict[str, str]:
-    """Make all identity folders; returns who has which account."""
-    roles = {"operator": Role.NONE, "aggregator": Role.AGGREGATOR}
+def _make_identities(plan: DemoPlan, passphrase: str, keys: Mapping[str, bytes]) -> dict[str, str]:
+    """Make all identity folders, some with the ``keys`` of funded accounts; returns who has which account."""
+    roles = {"operator": Role.NONE, "watcher": Role.NONE} | dict.fromkeys(AGGREGATORS, Role.AGGREGATOR)
     roles |= dict.fromkeys(TRUSTEES, Role.TRUSTEE) | dict.fromkeys(HOSPITALS, Role.PARTICIPANT)
     with ProcessPoolExecutor(max_workers=2) as pool:
         made = {
@@ -172,7 +193,7 @@ def _make_identities(plan: DemoPlan, passphrase: str, operator_key: bytes) -> di
                 plan.folder / "identities" / name,
                 role,
                 passphrase,
-                private_key=operator_key if name == "operator" else None,
+                private_key=keys.get(name),
             )
             for name, role in roles.items()
         }
@@ -192,39 +213,50 @@ def _set_up(plan: DemoPlan, processes: Processes, screen: Console) -> str:
     operator = ("--identity", str(identities / "operator"), "--json")
     deployed = processes.call(
         "deploy", *("deploy", *operator, "--manifest", str(folder / "key" / MANIFEST_FILE)),
-        *("--fund", "10", "--challenge-window", "2", "--out", str(folder / "deployment.json")),
+        *("--fund", "10", *RULES, "--out", str(folder / "deployment.json")),
     )  # fmt: skip
     contract = str(deployed["contract"])
-    people = [str(identities / name) for name in ("aggregator", *TRUSTEES, *HOSPITALS)]
-    processes.call("register", "register", *operator, "--contract", contract, "--gas-money", "10", *people)
+    people = [str(identities / name) for name in MEMBERS]
+    money = ("--gas-money", "10", "--stake-money")
+    processes.call("admit", "admit", *operator, "--contract", contract, *money, *people)
+    each = [word for path in people for word in ("--identity", path)]
+    processes.call("register", "register", "--json", "--contract", contract, "--home", str(folder), *each)
     task = f"{plan.kind.__module__}:{plan.kind.__name__}"
     processes.call("model", "model", "--json", "--task", task, "--out", str(folder / "initial.safetensors"))
-    screen.print(f"contract {contract}, {len(people)} identities registered, 10 ether in the reward pool")
+    screen.print(f"contract {contract}, 10 ether in the reward pool; {len(people)} members registered with stakes")
     return contract
 
 
-def _start_nodes(plan: DemoPlan, processes: Processes, common: tuple[str, ...]) -> tuple[str, list[Child]]:
+def _start_nodes(plan: DemoPlan, processes: Processes, contract: str) -> tuple[str, list[Child]]:
+    """Start all nodes and a watcher; returns where the first aggregator serves, and the processes."""
     folder, identities = plan.folder, plan.folder / "identities"
     task = f"{plan.kind.__module__}:{plan.kind.__name__}"
+    common = ("--contract", contract, "--manifest", str(folder / "key" / MANIFEST_FILE), "--json")
+    addresses = {name: f"127.0.0.1:{free_port()}" for name in AGGREGATORS}
+    urls = [word for address in addresses.values() for word in ("--aggregator", f"https://{address}")]
 
     def who(name: str) -> tuple[str, ...]:
         return ("--identity", str(identities / name), "--home", str(folder / name))
 
-    aggregator = processes.start(
-        "aggregator",
-        *("aggregator", *common, *who("aggregator"), "--task", task, "--listen", "127.0.0.1:0"),
-        *("--initial-model", str(folder / "initial.safetensors"), "--settings", str(folder / "federation.toml")),
-    )
-    url = str(processes.await_event(aggregator, "Serving", START_SECONDS)["url"])
-    nodes = [aggregator]
+    nodes = []
+    for name, address in addresses.items():
+        others = [f"https://{each}" for other, each in addresses.items() if other != name]
+        arguments = (
+            *("aggregator", *common, *who(name), "--task", task, "--listen", address),
+            *("--initial-model", str(folder / "initial.safetensors"), "--settings", str(folder / "federation.toml")),
+            *(word for url in others for word in ("--aggregator", url)),
+        )
+        nodes.append(processes.start(name, *arguments, *(("--standby",) if name == "standby" else ())))
+        processes.await_event(nodes[-1], "Serving", START_SECONDS)
     for index, name in enumerate(TRUSTEES, start=1):
         share = str(folder / "key" / share_file(index))
-        nodes.append(processes.start(name, "trustee", *common, *who(name), "--share", share, "--aggregator", url))
+        nodes.append(processes.start(name, "trustee", *common, *who(name), "--share", share, *urls))
     for name in HOSPITALS:
         data = f"{name}@{plan.split}"
-        arguments = ("participant", *common, *who(name), "--task", task, "--data", data, "--aggregator", url)
-        nodes.append(processes.start(name, *arguments))
-    return url, nodes
+        nodes.append(processes.start(name, "participant", *common, *who(name), "--task", task, "--data", data, *urls))
+    places = [word for address in addresses.values() for word in ("--artifacts", f"https://{address}")]
+    nodes.append(processes.start("watcher", "watch", "--json", "--contract", contract, *who("watcher"), *places))
+    return f"https://{addresses['aggregator']}", nodes
 
 
 def _compare(plan: DemoPlan, final: Model) -> Comparison:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fedtrust.cli import options
-from fedtrust.cli.account import OpenedAccount, account_options, home, open_account, say
+from fedtrust.cli.account import OpenedAccount, account_options, open_account, say
 from fedtrust.cli.chain import open_ledger
 from fedtrust.errors import ConfigurationError, IdentityError
 from fedtrust.ledger.types import Address, Identity, Role, Status
@@ -27,7 +27,12 @@ from fedtrust.nodes.identity import PublicIdentity, open_identity
     multiple=True,
     help="Our identity folder; again for each more that is under the same passphrase.",
 )
-@home
+@click.option(
+    "--home",
+    type=options.folder,
+    help="Folder for the outbox; of several identities, the folder with one for each, called as its identity folder "
+    "is [default: the identity folder].",
+)
 @options.passphrase
 @options.as_json
 def register(
@@ -44,8 +49,6 @@ def register(
 
     The operator must have admitted the account. Of a federation in tokens, the account needs those and some ether.
     """
-    if home is not None and len(identity_folders) > 1:
-        raise click.UsageError("--home is for one identity; leave it out to use each identity's own folder")
     for folder in identity_folders:
         if PublicIdentity.read(folder).role is Role.NONE:
             raise ConfigurationError(f"{folder} is an operator's identity: operators are not registered")
@@ -53,7 +56,8 @@ def register(
     with ThreadPoolExecutor() as pool:  # opening a keystore takes a while, on purpose
         identities = list(pool.map(lambda folder: open_identity(folder, passphrase), identity_folders))
     for identity in identities:
-        ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home or identity.folder)
+        own_home = home / identity.folder.name if home and len(identities) > 1 else home
+        ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, own_home or identity.folder)
         opened, public = OpenedAccount(identity, ledger), identity.public
         _require_admitted(public, ledger.identity(opened.account))
         ledger.register_identity(public.certificate, public.sealing_key)

@@ -140,22 +140,25 @@ class Federation:
     initial_task: str
     data: Mapping[str, str]
     challenge_window: int
+    standby: bool = False
+    rules: Mapping[str, object] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.url = f"https://127.0.0.1:{free_port()}"
+        self.urls = {name: f"https://127.0.0.1:{free_port()}" for name in self.aggregators}
         self.key = self.people.committee(self.threshold, self.trustees)
         (self.folder / "federation.toml").write_text(self.settings.to_toml())
         base = initial_model(load_task(self.initial_task), self.settings.seed)
         (self.folder / "initial.safetensors").write_bytes(base.to_bytes())
+        rules = [word for option, value in self.rules.items() for word in ("--" + option.replace("_", "-"), value)]
         deployed = self.operate(
             "deploy", "--manifest", self.key / "manifest.json", "--fund", 10,
-            "--challenge-window", self.challenge_window,
+            "--challenge-window", self.challenge_window, *rules,
         )  # fmt: skip
         self.contract = Address(deployed.json["contract"])
-        people = [self.people.identity(n) for n in ("aggregator", *self.trustee_names, *self.hospitals)]
-        self.operate("register", "--contract", self.contract, "--gas-money", 10, *people)
+        self.admit(*self.everybody)
+        self.register(*self.everybody)
 
     # set-up and commands
 
@@ -164,8 +167,17 @@ class Federation:
         return TRUSTEES[: self.trustees]
 
     @property
+    def aggregators(self) -> tuple[str, ...]:
+        return ("aggregator", "standby") if self.standby else ("aggregator",)
+
+    @property
     def everybody(self) -> tuple[str, ...]:
-        return ("aggregator", *self.trustee_names, *self.hospitals)
+        return (*self.aggregators, *self.trustee_names, *self.hospitals)
+
+    @property
+    def url(self) -> str:
+        """Where the first aggregator serves."""
+        return self.urls["aggregator"]
 
     @property
     def as_operator(self) -> tuple[object, ...]:
@@ -190,6 +202,23 @@ class Federation:
         assert outcome.code == 0, outcome.err
         return outcome
 
+    def admit(self, *names: str) -> None:
+        """As the operator, admit people and send them money for gas and stakes."""
+        folders = [self.people.identity(name) for name in names]
+        self.operate("admit", "--contract", self.contract, "--gas-money", 10, "--stake-money", *folders)
+
+    def register(self, *names: str) -> None:
+        """As themselves, register people, in this order: it gives their indices."""
+        words = [word for name in names for word in ("--identity", self.people.identity(name))]
+        home = self.folder if len(names) > 1 else self.folder / names[0]
+        outcome = fedtrust_here("register", *self.chain, *self.passphrase, "--json", "--home", home, *words)
+        assert outcome.code == 0, outcome.err
+
+    def as_(self, name: str, command: str, *arguments: object) -> Outcome:
+        """Run a command of ``name``'s, which may fail."""
+        own = ("--identity", self.people.identity(name), "--home", self.folder / name, *self.passphrase)
+        return fedtrust_here(command, *self.chain, *own, "--json", *arguments)
+
     def audit(self, place: object, *options: object) -> Outcome:
         """Run the auditor as a process that knows three addresses and nothing else."""
         return fedtrust("audit", *self.chain, "--artifacts", place, *options)
@@ -207,17 +236,20 @@ class Federation:
             *self.chain, *self.passphrase, "--json", "--manifest", self.key / "manifest.json",
             "--identity", self.people.identity(name), "--home", self.folder / name,
         )  # fmt: skip
-        if name == "aggregator":
+        if name in self.aggregators:
+            others = [url for other, url in self.urls.items() if other != name]
             return (
-                "aggregator", *common, "--task", self.task, "--listen", self.url.removeprefix("https://"),
+                "aggregator", *common, "--task", self.task, "--listen", self.urls[name].removeprefix("https://"),
                 "--initial-model", self.folder / "initial.safetensors", "--settings", self.folder / "federation.toml",
-                "--metrics", ",".join(load_task(self.task).metrics),
+                "--metrics", ",".join(load_task(self.task).metrics), *(("--standby",) if name == "standby" else ()),
+                *(word for url in others for word in ("--aggregator", url)),
             )  # fmt: skip
+        aggregators = [word for url in self.urls.values() for word in ("--aggregator", url)]
         if name in self.trustee_names:
             share = self.key / f"share-{self.trustee_names.index(name) + 1}.sealed"
-            return ("trustee", *common, "--share", share, "--aggregator", self.url)
+            return ("trustee", *common, "--share", share, *aggregators)
         data = self.data.get(name, name)
-        return ("participant", *common, "--task", self.task, "--data", data, "--aggregator", self.url)
+        return ("participant", *common, "--task", self.task, "--data", data, *aggregators)
 
     def start(self, *names: str, **replaced: str) -> None:
         """Start nodes, also again. ``replaced`` gives an option another value, e.g. ``aggregator="https://..."``."""
@@ -237,15 +269,15 @@ class Federation:
             )
             self.nodes[name] = Node(name, process, log, stream)
 
-    def start_aggregator(self) -> None:
-        """Start the aggregator and wait until it serves."""
-        lives = len(self.nodes["aggregator"].events("Serving")) if "aggregator" in self.nodes else 0
-        self.start("aggregator")
-        self.await_("the aggregator to serve", lambda: len(self.nodes["aggregator"].events("Serving")) > lives)
+    def start_aggregator(self, name: str = "aggregator") -> None:
+        """Start an aggregator and wait until it serves."""
+        lives = len(self.nodes[name].events("Serving")) if name in self.nodes else 0
+        self.start(name)
+        self.await_(f"{name} to serve", lambda: len(self.nodes[name].events("Serving")) > lives)
 
     def start_all(self) -> None:
         """Start every node."""
-        self.start("aggregator", *self.hospitals, *self.trustee_names)
+        self.start(*self.aggregators, *self.hospitals, *self.trustee_names)
 
     def signal(self, number: int, *names: str) -> None:
         for name in names:
@@ -351,6 +383,10 @@ class Federation:
     def states(self) -> list[RoundState]:
         return [self.reader.round(n) for n in range(1, self.reader.last_round() + 1)]
 
+    def balance(self) -> int:
+        """Return all the wei that the contract holds."""
+        return self.devnet.web3().eth.get_balance(self.contract)  # type: ignore[arg-type]
+
     def models(self) -> list[bytes]:
         """Return the model hash of every round that has a result, in order."""
         return [s.model_hash for s in self.states() if s.phase in (Phase.FINALIZED, Phase.SETTLED)]
@@ -392,10 +428,13 @@ def federation(
     initial_task: str | None = None,
     data: Mapping[str, str] | None = None,
     challenge_window: int = 0,
+    standby: bool = False,
+    rules: Mapping[str, object] | None = None,
     **settings: float,
 ) -> Iterator[Federation]:
     """Deploy a federation with heart-disease hospitals as participants; at the end, stop all its nodes.
 
+    ``rules`` are options of ``deploy``, such as ``standby_seconds=5``. With ``standby`` there is a second aggregator.
     Deadlines are far away: tests that need one to pass move the chain's clock.
     """
     values: dict[str, Any] = {
@@ -415,6 +454,8 @@ def federation(
         initial_task=initial_task or task,
         data=data or {},
         challenge_window=challenge_window,
+        standby=standby,
+        rules=rules or {},
     )
     try:
         yield made

@@ -66,16 +66,19 @@ class People:
 
 @cache
 def make_people(folder: Path, trustees: int = 5, hospitals: Sequence[str] = HOSPITALS) -> People:
-    """Make an operator (a funded development account), an aggregator, trustees and hospitals in ``folder``."""
-    roles = {"operator": Role.NONE, "aggregator": Role.AGGREGATOR}
+    """Make identities in ``folder``: two aggregators, trustees, hospitals.
+
+    Operator and watcher have funded development accounts; nobody else has anything.
+    """
+    roles = {"operator": Role.NONE, "watcher": Role.NONE, "aggregator": Role.AGGREGATOR, "standby": Role.AGGREGATOR}
     roles |= dict.fromkeys(TRUSTEES[:trustees], Role.TRUSTEE) | dict.fromkeys(hospitals, Role.PARTICIPANT)
     folder.mkdir(parents=True)
     people = People(folder)
     people.passphrase_file.write_text(PASSPHRASE + "\n")
+    funded = dict(zip(("operator", "watcher"), development_keys(2), strict=True))
     with cheap_keystores():
         for name, role in roles.items():
-            key = development_keys(1)[0] if name == "operator" else None
-            create_identity(people.identity(name), role, PASSPHRASE, private_key=key)
+            create_identity(people.identity(name), role, PASSPHRASE, private_key=funded.get(name))
     return people
 
 

@@ -15,7 +15,16 @@ from fedtrust.errors import ExitCode
 from tests.e2e.federation import await_, environment
 
 TEST_KEY = Path(__file__).parents[1] / "fixtures" / "test_key_2048.json"
-NODES = ("aggregator", "cleveland", "hungary", "switzerland", "va", *(f"trustee-{i}" for i in range(1, 6)))
+NODES = (
+    "aggregator",
+    "standby",
+    "watcher",
+    "cleveland",
+    "hungary",
+    "switzerland",
+    "va",
+    *(f"trustee-{i}" for i in range(1, 6)),
+)
 
 
 class Demo:
