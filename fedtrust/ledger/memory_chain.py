@@ -20,14 +20,18 @@ from fedtrust.errors import ConfigurationError, LedgerError, RoundError, Transac
 from fedtrust.ledger.artifacts import CONTRACT_VERSION
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.events import LedgerEvent
-from fedtrust.ledger.memory_contract import ZERO_ADDRESS, Call, MemoryContract, Revert
+from fedtrust.ledger.memory_contract import Call, MemoryContract, Revert
 from fedtrust.ledger.refusals import refused
 from fedtrust.ledger.types import (
+    ZERO_ADDRESS,
     ZERO_HASH,
     Address,
+    Dispute,
+    Draw,
     FederationConfig,
     Identity,
     PublishedKey,
+    Reputation,
     Role,
     RoundState,
 )
@@ -84,7 +88,9 @@ class MemoryChain:
         self._offset = 0
         self._lock: Final = threading.RLock()
         self._blocks = [Block(0, timestamp, seed)]
+        self.disputes: Final = Address(to_checksum_address(keccak(seed)[12:]))
         self._deployed_block: Final = self._append_block(timestamp, b"").number
+        self._federation.state.ended_block = self._deployed_block
         self._events: list[LedgerEvent] = []
         self._balances: dict[Address, int] = {}
         self._records: dict[tuple[Address, str], Record] = {}
@@ -137,15 +143,12 @@ class MemoryChain:
         value: int = 0,
         key: str | None = None,
     ) -> tuple[LedgerEvent, ...]:
-        """Run one transaction of the contract's ABI and return its events.
+        """Run one transaction of either contract's ABI and return its events.
 
         With ``key`` the events are remembered for :meth:`record`. Raises TransactionError, with the contract's
         reason in ``got`` and nothing changed, when it is refused.
         """
         with self._lock:
-            run = self._federation.functions.get(function)
-            if run is None:
-                raise ConfigurationError(f"the contract has no function {function}")
             balance = self.balance(sender)
             if balance < value:
                 raise TransactionError(
@@ -157,14 +160,12 @@ class MemoryChain:
             content = (function, arguments, value)
             number = len(self._blocks)
             digest = keccak(text=repr((self.chain_id, self.contract, number, sender, content)))
-            call = Call(sender, value, number, self.now(), digest)
-            before = self._federation.claimable.get(sender, 0)
+            call = Call(sender, value, number, self.now(), digest, self._beacon)
             try:
-                run(call, *arguments)
+                self._federation.run(call, function, arguments)
             except Revert as revert:
                 raise refused(function, revert.reason) from None
-            paid = before - self._federation.claimable.get(sender, 0) if function == "claim" else 0
-            self._balances[sender] = balance - value + paid
+            self._balances[sender] = balance - value + call.paid
             self._append_block(call.timestamp, digest)
             self._events.extend(call.events)
             events = tuple(call.events)
@@ -180,6 +181,10 @@ class MemoryChain:
         """Return what ``sender`` did under ``key``, or None."""
         with self._lock:
             return self._records.get((sender, key))
+
+    def _beacon(self, number: int) -> bytes:
+        """Return the hash of an earlier block."""
+        return self._blocks[number].hash
 
     def _append_block(self, timestamp: int, content: bytes) -> Block:
         parent = self._blocks[-1]
@@ -200,34 +205,66 @@ class MemoryChain:
             version=CONTRACT_VERSION,
             owner=self._federation.owner,
             deployed_block=self._deployed_block,
+            disputes=self.disputes,
+            asset=settings.asset,
+            predecessor=settings.predecessor,
             challenge_window=settings.challenge_window,
+            dispute_seconds=settings.dispute_seconds,
+            standby_seconds=settings.standby_seconds,
+            max_round_seconds=settings.max_round_seconds,
+            unbonding_seconds=settings.unbonding,
+            claim_seconds=settings.claim_seconds,
             round_reward=settings.round_reward,
             participant_basis_points=settings.participant_basis_points,
             trustee_basis_points=settings.trustee_basis_points,
             aggregator_basis_points=settings.aggregator_basis_points,
+            payout_rule=settings.payout_rule,
+            participant_stake=settings.participant_stake,
+            trustee_stake=settings.trustee_stake,
+            aggregator_stake=settings.aggregator_stake,
+            dispute_bond=settings.dispute_bond,
+            challenger_reward_cap=settings.challenger_reward_cap,
+            minimum_quorum=settings.minimum_quorum,
+            participants_per_round=settings.participants_per_round,
+            max_missed=settings.max_missed,
         )
 
     def key(self) -> PublishedKey | None:
         """Return the published key, or None."""
         with self._lock:
-            return self._federation.key
+            return self._federation.state.key
 
     def identity(self, account: Address) -> Identity | None:
         """Return the identity of ``account``, or None."""
         with self._lock:
-            return self._federation.identities.get(account)
+            return self._federation.state.identities.get(account)
 
     def identities(self, role: Role | None = None) -> tuple[Identity, ...]:
-        """Return all identities by role and index, only those of ``role`` if given."""
+        """Return all that ever registered, by role, index and epoch; only those of ``role`` if given."""
         with self._lock:
-            federation = self._federation
-            roles = [role] if role is not None else sorted(federation.accounts)
-            return tuple(federation.identities[account] for each in roles for account in federation.accounts[each])
+            known = self._federation.state.identities.values()
+            registered = (each for each in known if each.epoch and role in (None, each.role))
+            return tuple(sorted(registered, key=lambda each: (each.role, each.index, each.epoch)))
+
+    def reputation(self, role: Role, index: int) -> Reputation:
+        """Return the counters of the identity of ``role`` with ``index``."""
+        with self._lock:
+            return self._federation.reputation_of(role, index)
+
+    def eligible(self) -> int:
+        """Return the bitmap of the participants that can be drawn."""
+        with self._lock:
+            return self._federation.state.eligible
+
+    def draw(self) -> Draw:
+        """Return the selection for the next round as it would be drawn in the next block."""
+        with self._lock:
+            return self._federation.draw_for(self.last_round() + 1, len(self._blocks), self._beacon)
 
     def last_round(self) -> int:
         """Return the number of the newest round, 0 if none."""
         with self._lock:
-            return len(self._federation.rounds)
+            return len(self._federation.state.rounds)
 
     def round(self, number: int) -> RoundState:
         """Return round ``number``. Raises RoundError if it was never opened."""
@@ -235,27 +272,57 @@ class MemoryChain:
             last = self.last_round()
             if not 1 <= number <= last:
                 raise RoundError(f"round {number} was never opened", expected=f"1 to {last}", got=number)
-            return self._federation.rounds[number - 1]
+            return self._federation.state.rounds[number - 1]
 
     def head(self, number: int) -> bytes:
         """Return the head of round ``number``; zero for round 0 and while it is not finished."""
         with self._lock:
             return self.round(number).head if 1 <= number <= self.last_round() else ZERO_HASH
 
+    def verdicts(self) -> bytes:
+        """Return the running hash of all voidings."""
+        with self._lock:
+            return self._federation.state.verdicts
+
     def current_model(self) -> bytes:
         """Return the model hash that the next round must start from."""
         with self._lock:
-            return self._federation.current_model
+            return self._federation.current_model()
 
     def claimable(self, account: Address) -> int:
         """Return the wei that ``account`` may claim."""
         with self._lock:
-            return self._federation.claimable.get(account, 0)
+            credit = self._federation.credit_of(account)
+            return credit.deposits + credit.rewards
+
+    def claimable_reward(self, account: Address) -> tuple[int, int]:
+        """Return the part of it that is rewards, and when that expires."""
+        with self._lock:
+            credit = self._federation.credit_of(account)
+            return credit.rewards, credit.expires_at
 
     def reward_pool(self) -> int:
         """Return the wei that no round has reserved."""
         with self._lock:
-            return self._federation.pool
+            return self._federation.state.pool
+
+    def total_stake(self) -> int:
+        """Return all that is staked."""
+        with self._lock:
+            return self._federation.state.stakes
+
+    def dispute(self, number: int) -> Dispute:
+        """Return dispute ``number``. Raises LedgerError if there is none."""
+        with self._lock:
+            disputes = self._federation.state.disputes
+            if not 1 <= number <= len(disputes):
+                raise LedgerError(f"there is no dispute {number}", expected=f"1 to {len(disputes)}", got=number)
+            return disputes[number - 1]
+
+    def open_disputes(self, number: int) -> int:
+        """Return how many disputes about round ``number`` are open."""
+        with self._lock:
+            return self._federation.open_disputes(number)
 
     def events(self, from_block: int = 0) -> tuple[LedgerEvent, ...]:
         """Return the events from ``from_block`` on, in chain order."""
