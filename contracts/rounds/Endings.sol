@@ -123,6 +123,7 @@ abstract contract Endings is Rounds {
             if (rest & 1 != 0) whole += _weightOf(role, index);
             rest >>= 1;
         }
+        if (whole == 0) whole = 1; // none kept one part in a thousand: nothing for them, but the round settles
         address[] storage accounts = _accountsOf(role);
         rest = bitmap;
         for (uint256 index = 0; rest != 0; ++index) {
@@ -172,12 +173,19 @@ abstract contract Endings is Rounds {
         bytes32 verdicts = keccak256(abi.encode(_verdicts, round, offender, kind));
         _verdicts = verdicts;
         current.phase = Phase.VOIDED;
-        // whatever came after a finalised round builds on it
-        if (!live && _progress.modelRound >= round) _progress.modelRound = current.baseRound;
+        if (!live && _isBuiltOn(round)) _progress.modelRound = current.baseRound;
         bytes32[4] memory none;
         bytes32 head = live ? _end(current, none) : current.head;
         _addToPool(current.reward);
         emit RoundVoided(round, head, verdicts);
+    }
+
+    /// @dev Whether the current model is that of `round` or builds on it. Not every newer one does: a descendant may be
+    /// voided when another round has started from the model before it. Only rounds that are not settled are gone through.
+    function _isBuiltOn(uint256 round) private view returns (bool) {
+        uint256 newest = _progress.modelRound;
+        while (newest > round) newest = _rounds[newest].baseRound;
+        return newest == round;
     }
 
     function _requireDisputes() private view {

@@ -1,4 +1,4 @@
-"""What becomes of a round: aborted, settled, voided, and who is paid or slashed; as ``contracts/rounds/Endings.sol``."""
+"""How a round ends: aborted, settled or voided, and who is paid or slashed; as ``contracts/rounds/Endings.sol``."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class MemoryEndings(MemoryRounds):
     def _credit_pot(self, call: Call, number: int, role: Role, bitmap: int, pot: int) -> int:
         """Credit ``pot`` to the members of ``bitmap`` by the payout rule and count their part; return the sum."""
         weights = {index: self._weight(role, index) for index in members(bitmap)}
-        whole, credited = sum(weights.values()), 0
+        whole, credited = sum(weights.values()) or 1, 0  # weights of zero: nobody gets anything
         for index, weight in weights.items():
             part = pot * weight // whole
             credited += part
