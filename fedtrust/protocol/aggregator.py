@@ -1,30 +1,39 @@
-"""The aggregator's state machine: opens rounds, closes phases, aggregates, finalises, aborts, settles. No I/O."""
+"""The aggregator's state machine: opens rounds, closes phases, aggregates, finalises, takes over, settles. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from fedtrust.errors import RoundError
 from fedtrust.ledger.events import (
     AggregateCommitted,
-    Attested,
+    AvailabilityChallenged,
+    CiphertextRevealed,
     CommitsClosed,
+    DisputeDecided,
     LedgerEvent,
     RoundAborted,
     RoundFinalized,
     RoundOpened,
     RoundSettled,
+    RoundTakenOver,
+    RoundVoided,
     UpdateCommitted,
 )
-from fedtrust.ledger.types import Address, Deadlines
+from fedtrust.ledger.types import AbortReason, Address, Role, Status
+from fedtrust.protocol.history import FederationHistory, RoundHistory
 from fedtrust.protocol.machine import Clock, PartialAccepted, Table, UpdateAccepted
 
 
 class AggregatorState(Enum):
-    """Acting states (OPENING, CLOSING, AGGREGATING, FINALISING, ABORTING) want a command; the others wait."""
+    """OPENING, CLOSING, AGGREGATING, FINALISING, ABORTING and TAKING_OVER want a command; the others wait.
 
+    FOLLOWING: no round is ours now, and it is not our turn to open one.
+    """
+
+    FOLLOWING = auto()
     OPENING = auto()
     COMMIT = auto()
     CLOSING = auto()
@@ -33,6 +42,7 @@ class AggregatorState(Enum):
     DECRYPT = auto()
     FINALISING = auto()
     ABORTING = auto()
+    TAKING_OVER = auto()
     FINISHED = auto()
 
 
@@ -40,11 +50,17 @@ class AggregatorTrigger(Enum):
     """What moves the machine: facts on chain, then conditions derived from facts and the clock."""
 
     ROUND_OPENED = auto()
+    ROUND_OPENED_BY_ANOTHER = auto()
     UPDATE_COMMITTED = auto()
     COMMITS_CLOSED = auto()
+    TAKEN_OVER_BY_US = auto()
+    TAKEN_OVER_BY_ANOTHER = auto()
     AGGREGATE_COMMITTED = auto()
     ROUND_FINALIZED = auto()
     ROUND_ABORTED = auto()
+    ROUND_VOIDED = auto()
+    OUR_TURN = auto()
+    NOT_OUR_TURN = auto()
     EVERYONE_COMMITTED = auto()
     COMMIT_TIME_OVER_WITH_QUORUM = auto()
     COMMIT_TIME_OVER_WITHOUT_QUORUM = auto()
@@ -53,34 +69,51 @@ class AggregatorTrigger(Enum):
     AGGREGATE_TIME_OVER = auto()
     PARTIALS_SUFFICE = auto()
     FINALIZE_TIME_OVER = auto()
+    BASE_VOIDED = auto()
+    TAKE_OVER_POSSIBLE = auto()
+    TAKE_OVER_IMPOSSIBLE = auto()
     ROUNDS_COMPLETE = auto()
+    ROUNDS_INCOMPLETE = auto()
 
 
 S, T = AggregatorState, AggregatorTrigger
 
+_RUNNING = (S.COMMIT, S.CLOSING, S.UPLOAD, S.AGGREGATING, S.DECRYPT, S.FINALISING, S.ABORTING)
+
 TRANSITIONS: Table[AggregatorState, AggregatorTrigger] = Table(
     {
         # facts on chain move the machine whatever it was about to do itself
+        (S.FOLLOWING, T.ROUND_OPENED): S.COMMIT,
         (S.OPENING, T.ROUND_OPENED): S.COMMIT,
+        (S.OPENING, T.ROUND_OPENED_BY_ANOTHER): S.FOLLOWING,
         # a commitment in time that is seen only after the deadline: there may be a quorum after all
         (S.ABORTING, T.UPDATE_COMMITTED): S.COMMIT,
         (S.COMMIT, T.COMMITS_CLOSED): S.UPLOAD,
         (S.CLOSING, T.COMMITS_CLOSED): S.UPLOAD,
         (S.ABORTING, T.COMMITS_CLOSED): S.UPLOAD,
+        (S.TAKING_OVER, T.TAKEN_OVER_BY_US): S.UPLOAD,
+        (S.FOLLOWING, T.TAKEN_OVER_BY_US): S.UPLOAD,
+        (S.TAKING_OVER, T.TAKEN_OVER_BY_ANOTHER): S.FOLLOWING,
+        (S.UPLOAD, T.TAKEN_OVER_BY_ANOTHER): S.FOLLOWING,
+        (S.AGGREGATING, T.TAKEN_OVER_BY_ANOTHER): S.FOLLOWING,
+        (S.ABORTING, T.TAKEN_OVER_BY_ANOTHER): S.FOLLOWING,
         (S.UPLOAD, T.AGGREGATE_COMMITTED): S.DECRYPT,
         (S.AGGREGATING, T.AGGREGATE_COMMITTED): S.DECRYPT,
         (S.ABORTING, T.AGGREGATE_COMMITTED): S.DECRYPT,
-        (S.DECRYPT, T.ROUND_FINALIZED): S.OPENING,
-        (S.FINALISING, T.ROUND_FINALIZED): S.OPENING,
-        (S.ABORTING, T.ROUND_FINALIZED): S.OPENING,
-        (S.COMMIT, T.ROUND_ABORTED): S.OPENING,
-        (S.CLOSING, T.ROUND_ABORTED): S.OPENING,
-        (S.UPLOAD, T.ROUND_ABORTED): S.OPENING,
-        (S.AGGREGATING, T.ROUND_ABORTED): S.OPENING,
-        (S.DECRYPT, T.ROUND_ABORTED): S.OPENING,
-        (S.FINALISING, T.ROUND_ABORTED): S.OPENING,
-        (S.ABORTING, T.ROUND_ABORTED): S.OPENING,
+        (S.TAKING_OVER, T.AGGREGATE_COMMITTED): S.FOLLOWING,
+        (S.TAKING_OVER, T.ROUND_ABORTED): S.FOLLOWING,
+        (S.TAKING_OVER, T.ROUND_VOIDED): S.FOLLOWING,
+        (S.DECRYPT, T.ROUND_FINALIZED): S.FOLLOWING,
+        (S.FINALISING, T.ROUND_FINALIZED): S.FOLLOWING,
+        (S.ABORTING, T.ROUND_FINALIZED): S.FOLLOWING,
+        **{(s, T.ROUND_ABORTED): S.FOLLOWING for s in _RUNNING},
+        **{(s, T.ROUND_VOIDED): S.FOLLOWING for s in _RUNNING},
         # conditions
+        (S.FOLLOWING, T.OUR_TURN): S.OPENING,
+        (S.OPENING, T.NOT_OUR_TURN): S.FOLLOWING,
+        (S.FOLLOWING, T.TAKE_OVER_POSSIBLE): S.TAKING_OVER,
+        (S.TAKING_OVER, T.TAKE_OVER_IMPOSSIBLE): S.FOLLOWING,
+        **{(s, T.BASE_VOIDED): S.ABORTING for s in _RUNNING},
         (S.COMMIT, T.EVERYONE_COMMITTED): S.CLOSING,
         (S.COMMIT, T.COMMIT_TIME_OVER_WITH_QUORUM): S.CLOSING,
         (S.COMMIT, T.COMMIT_TIME_OVER_WITHOUT_QUORUM): S.ABORTING,
@@ -93,6 +126,9 @@ TRANSITIONS: Table[AggregatorState, AggregatorTrigger] = Table(
         (S.DECRYPT, T.FINALIZE_TIME_OVER): S.ABORTING,
         (S.FINALISING, T.FINALIZE_TIME_OVER): S.ABORTING,
         (S.OPENING, T.ROUNDS_COMPLETE): S.FINISHED,
+        (S.FOLLOWING, T.ROUNDS_COMPLETE): S.FINISHED,
+        # a round that counted was voided
+        (S.FINISHED, T.ROUNDS_INCOMPLETE): S.FOLLOWING,
     }
 )
 
@@ -107,6 +143,13 @@ class OpenRound:
 @dataclass(frozen=True, slots=True)
 class CloseCommits:
     """Close the commit phase on chain."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Take a round over whose aggregator missed the aggregate deadline."""
 
     round: int
 
@@ -140,16 +183,34 @@ class SettleRound:
     round: int
 
 
-AggregatorCommand = OpenRound | CloseCommits | CommitAggregate | FinalizeRound | AbortRound | SettleRound
+@dataclass(frozen=True, slots=True)
+class VoidDescendant:
+    """Void a finalised round whose base round was voided."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """Show the ciphertext that an availability dispute about ``round`` demands."""
+
+    round: int
+    dispute: int
+
+
+AggregatorCommand = OpenRound | CloseCommits | TakeOver | CommitAggregate | FinalizeRound | AbortRound
+AggregatorChore = SettleRound | VoidDescendant | Reveal | CloseCommits | AbortRound
 
 
 @dataclass(frozen=True, slots=True)
 class AggregatorPlan:
-    """What the operator asked for.
+    """What the operator asked for, and what the contract says about turns.
 
-    ``rounds`` rounds are to be finalised; the machine gives up after ``max_aborts`` aborts in a row since its start.
-    ``upload_margin`` seconds before the aggregate deadline it stops waiting for missing uploads;
-    ``trustee_grace`` seconds after the threshold is met it stops waiting for the remaining ``trustees``.
+    ``rounds`` rounds are to be finalised and not voided; the machine gives up after ``max_aborts`` aborts of its own
+    in a row since its start. ``upload_margin`` seconds before the aggregate deadline it stops waiting for missing
+    uploads; ``trustee_grace`` seconds after the threshold is met it stops waiting for the remaining ``trustees``.
+    A ``standby`` opens and takes over only where another aggregator did not in time. ``standby_seconds`` and
+    ``challenge_window`` are the contract's.
     """
 
     rounds: int
@@ -158,40 +219,51 @@ class AggregatorPlan:
     upload_margin: int = 10
     trustee_grace: int = 3
     max_aborts: int = 5
+    standby: bool = False
+    standby_seconds: int = 30
+    challenge_window: int = 0
 
 
 @dataclass(slots=True)
-class _CurrentRound:
-    number: int
-    selected: int
-    quorum: int
-    deadlines: Deadlines
-    committed: set[Address] = field(default_factory=set)
+class _Local:
+    """What this node holds of the running round."""
+
     uploaded: set[Address] = field(default_factory=set)
-    attested: set[Address] = field(default_factory=set)
     partials: set[Address] = field(default_factory=set)
     threshold_met: int | None = None
+    base_voided_at: int | None = None
 
 
 class AggregatorMachine:
     """Folds events into a state; ``command`` is what the state wants done, ``chores`` what may be done beside it."""
 
-    def __init__(self, plan: AggregatorPlan) -> None:
-        """Start before round 1, with nothing known."""
+    def __init__(self, account: Address, plan: AggregatorPlan, *, deployed_block: int = 0) -> None:
+        """Start before round 1, with nothing known. ``account`` is ours."""
+        self.account = account
         self.plan = plan
-        self.state = AggregatorState.OPENING
-        self.finalized = 0
+        self.state = AggregatorState.FOLLOWING
         self.aborts_in_a_row = 0
+        self.history = FederationHistory(deployed_block=deployed_block)
         self._last_round = 0
-        self._current: _CurrentRound | None = None
-        self._unsettled: dict[int, int] = {}
+        self._local = _Local()
+        self._unsettled: set[int] = set()
+        self._held_until: dict[int, int] = {}
+        self._demanded: dict[int, AvailabilityChallenged] = {}
         self._now = 0
-        self._live = False
+        self._first_clock: int | None = None
 
     @property
     def round(self) -> int:
         """The round in progress, or the last one."""
         return self._last_round
+
+    @property
+    def finalized(self) -> int:
+        """How many rounds the current model is built from: finalised, and not voided."""
+        count, number = 0, self.history.model_round
+        while number:
+            count, number = count + 1, self.history.rounds[number].opened.base_round
+        return count
 
     @property
     def command(self) -> AggregatorCommand | None:
@@ -207,75 +279,97 @@ class AggregatorMachine:
                 return OpenRound(number + 1)
             case AggregatorState.CLOSING:
                 return CloseCommits(number)
+            case AggregatorState.TAKING_OVER:
+                return TakeOver(number)
             case AggregatorState.AGGREGATING:
                 return CommitAggregate(number)
             case AggregatorState.FINALISING:
-                current = self._require_current()
-                return FinalizeRound(number, tuple(sorted(current.partials)))
+                return FinalizeRound(number, tuple(sorted(self._local.partials)))
             case AggregatorState.ABORTING:
-                return AbortRound(number)
+                return AbortRound(number) if self._now > self._abort_after(self._require_current()) else None
             case _:
                 return None
 
     @property
-    def chores(self) -> tuple[SettleRound, ...]:
-        """Settlements that are due; they hold nothing up."""
-        return tuple(SettleRound(r) for r, end in sorted(self._unsettled.items()) if self._now >= end)
+    def chores(self) -> tuple[AggregatorChore, ...]:
+        """What is due beside the command; it holds nothing up."""
+        return (*self._reveals(), *self._settlements(), *self._work_of_others())
 
     @property
     def done(self) -> bool:
-        """Whether all rounds are finalised and settled."""
-        return self.state is AggregatorState.FINISHED and not self._unsettled
+        """Whether the planned rounds are finalised and settled, and nothing we did can be disputed any more."""
+        finished = self.state is AggregatorState.FINISHED or self._left()
+        liable = any(end >= self._now for end in self._held_until.values())
+        return finished and not self._unsettled and not self._demanded and not liable
 
     def handle(self, event: LedgerEvent | Clock | UpdateAccepted | PartialAccepted) -> None:
         """Fold one event. Events of other rounds than the current one change nothing."""
         if isinstance(event, LedgerEvent):
             self._now = max(self._now, event.timestamp)
+            self.history.fold(event)
         match event:
             case Clock(now=now):
                 self._now = max(self._now, now)
-                if not self._live:
+                if self._first_clock is None:
                     # everything before the first Clock is history: who starts again has looked at those aborts
-                    self._live, self.aborts_in_a_row = True, 0
+                    self._first_clock, self.aborts_in_a_row = self._now, 0
             case RoundOpened():
-                self._current = _CurrentRound(event.round, event.selected.bit_count(), event.quorum, event.deadlines)
-                self._last_round = event.round
-                self._fire(T.ROUND_OPENED)
+                self._last_round, self._local = event.round, _Local()
+                self._fire(T.ROUND_OPENED if event.aggregator == self.account else T.ROUND_OPENED_BY_ANOTHER)
             case RoundSettled():
-                self._unsettled.pop(event.round, None)
-            case _ if self._current is not None and getattr(event, "round", None) == self._current.number:
-                self._fold(event, self._current)
+                self._unsettled.discard(event.round)
+            case RoundVoided():
+                self._void(event)
+            case AvailabilityChallenged() if self.history.rounds[event.round].aggregator == self.account:
+                self._demanded[event.dispute] = event
+            case CiphertextRevealed() | DisputeDecided():
+                self._demanded.pop(event.dispute, None)
+            case _ if getattr(event, "round", None) == self._last_round:
+                self._fold(event)
             case _:
                 pass
         self._derive()
 
-    def _fold(self, event: object, current: _CurrentRound) -> None:
+    def _fold(self, event: object) -> None:
         match event:
             case UpdateCommitted():
-                current.committed.add(event.participant)
                 self._fire(T.UPDATE_COMMITTED)
             case CommitsClosed():
                 self._fire(T.COMMITS_CLOSED)
+            case RoundTakenOver():
+                self._local = _Local()
+                self._fire(T.TAKEN_OVER_BY_US if event.aggregator == self.account else T.TAKEN_OVER_BY_ANOTHER)
             case UpdateAccepted():
-                current.uploaded.add(event.participant)
+                self._local.uploaded.add(event.participant)
             case AggregateCommitted():
                 self._fire(T.AGGREGATE_COMMITTED)
-            case Attested():
-                current.attested.add(event.trustee)
             case PartialAccepted():
-                current.partials.add(event.trustee)
+                self._local.partials.add(event.trustee)
             case RoundFinalized():
-                self.finalized += 1
-                self.aborts_in_a_row = 0
-                self._unsettled[event.round] = event.challenge_end
-                self._current = None
+                self._unsettled.add(event.round)
+                if self._mine(self.history.rounds[event.round]):
+                    self.aborts_in_a_row = 0
                 self._fire(T.ROUND_FINALIZED)
             case RoundAborted():
-                self.aborts_in_a_row += 1
-                self._current = None
-                self._fire(T.ROUND_ABORTED)
+                self._abort(event)
             case _:
                 pass
+
+    def _abort(self, event: RoundAborted) -> None:
+        seen = self.history.rounds[event.round]
+        if self._mine(seen):
+            self.aborts_in_a_row += 1
+            if seen.aggregate is not None:
+                # disputes can be brought as long as if it had been finalised at its deadline
+                self._held_until[event.round] = seen.deadlines.finalize + self.plan.challenge_window
+        self._fire(T.ROUND_ABORTED)
+
+    def _void(self, event: RoundVoided) -> None:
+        self._unsettled.discard(event.round)
+        if event.round == self._last_round:
+            self._fire(T.ROUND_VOIDED)
+        elif self._base_voided() and self._local.base_voided_at is None:
+            self._local.base_voided_at = self._now
 
     def _fire(self, trigger: AggregatorTrigger) -> None:
         self.state = TRANSITIONS.next(self.state, trigger) or self.state
@@ -286,31 +380,43 @@ class AggregatorMachine:
         while moved:
             moved = False
             for trigger, holds in self._conditions():
-                if holds():
-                    target = TRANSITIONS.next(self.state, trigger)
-                    if target is not None and target is not self.state:
-                        self.state = target
-                        moved = True
-                        break
+                target = TRANSITIONS.next(self.state, trigger)
+                if target is not None and target is not self.state and holds():
+                    self.state = target
+                    moved = True
+                    break
+
+    # ------------------------------------------------------------------------------------------------ conditions
 
     def _conditions(self) -> tuple[tuple[AggregatorTrigger, Callable[[], bool]], ...]:
-        current = self._current
+        current = self._current()
         if current is None:
-            return ((T.ROUNDS_COMPLETE, lambda: self.finalized >= self.plan.rounds),)
-        limits, now = current.deadlines, self._now
-        count, needed = len(current.partials), self.plan.threshold
-        if count >= needed and current.threshold_met is None:
-            current.threshold_met = now
-        waited = current.threshold_met is not None and now >= current.threshold_met + self.plan.trustee_grace
-        quorum_committed = len(current.committed) >= current.quorum
-        quorum_uploaded = len(current.uploaded) >= current.quorum
+            return (
+                (T.ROUNDS_COMPLETE, lambda: self.finalized >= self.plan.rounds),
+                (T.ROUNDS_INCOMPLETE, lambda: self.finalized < self.plan.rounds),
+                (T.OUR_TURN, self._may_open),
+                (T.NOT_OUR_TURN, lambda: not self._may_open()),
+            )
+        if not self._mine(current):
+            return (
+                (T.TAKE_OVER_POSSIBLE, lambda: self._may_take_over(current)),
+                (T.TAKE_OVER_IMPOSSIBLE, lambda: not self._may_take_over(current)),
+            )
+        limits, now, local = current.deadlines, self._now, self._local
+        count, needed = len(local.partials), self.plan.threshold
+        if count >= needed and local.threshold_met is None:
+            local.threshold_met = now
+        waited = local.threshold_met is not None and now >= local.threshold_met + self.plan.trustee_grace
+        quorum_committed = len(current.commitments) >= current.opened.quorum
+        quorum_uploaded = len(local.uploaded) >= current.opened.quorum
         return (
+            (T.BASE_VOIDED, self._base_voided),
             (T.AGGREGATE_TIME_OVER, lambda: now > limits.aggregate),
             (T.FINALIZE_TIME_OVER, lambda: now > limits.finalize),
-            (T.EVERYONE_COMMITTED, lambda: len(current.committed) == current.selected),
+            (T.EVERYONE_COMMITTED, lambda: len(current.commitments) == current.opened.selected.bit_count()),
             (T.COMMIT_TIME_OVER_WITH_QUORUM, lambda: now > limits.commit and quorum_committed),
             (T.COMMIT_TIME_OVER_WITHOUT_QUORUM, lambda: now > limits.commit and not quorum_committed),
-            (T.EVERYONE_UPLOADED, lambda: current.uploaded >= current.committed),
+            (T.EVERYONE_UPLOADED, lambda: local.uploaded >= current.commitments.keys()),
             (
                 T.UPLOAD_TIME_OVER_WITH_QUORUM,
                 lambda: now > limits.aggregate - self.plan.upload_margin and quorum_uploaded,
@@ -321,7 +427,114 @@ class AggregatorMachine:
             ),
         )
 
-    def _require_current(self) -> _CurrentRound:
-        if self._current is None:
+    def _may_open(self) -> bool:
+        """Whether the contract would let us open the next round; a standby leaves the others time to."""
+        if self._status(self.account) is not Status.ACTIVE:
+            return False
+        last, wait = self.history.rounds.get(self._last_round), self.plan.standby_seconds
+        if last is None:
+            first = self._first_clock
+            return not self.plan.standby or (first is not None and self._now > first + wait)
+        if self._mine(last) or self._status(last.aggregator) is not Status.ACTIVE:
+            return True
+        ended = last.ended
+        did_its_part = (last.finalized is not None and last.voided is None) or (
+            last.aborted is not None and last.aborted.reason is AbortReason.COMMIT_QUORUM_MISSED
+        )
+        if not did_its_part and not self.plan.standby:
+            return True
+        return ended is not None and self._now > ended.timestamp + wait
+
+    def _may_take_over(self, current: RoundHistory) -> bool:
+        deadline = current.deadlines.aggregate
+        return (
+            self.plan.standby
+            and self._status(self.account) is Status.ACTIVE
+            and not self._base_voided()
+            and self._in_force(current.aggregator)
+            and self._takeable(current)
+            and deadline < self._now <= deadline + self.plan.standby_seconds
+        )
+
+    @staticmethod
+    def _takeable(current: RoundHistory) -> bool:
+        return current.closed is not None and current.aggregate is None and current.taken_over is None
+
+    def _abort_after(self, current: RoundHistory) -> int:
+        """Return the second after which our own round is to be aborted: not before a standby could have taken it."""
+        others = [i for i in self.history.registry.active(Role.AGGREGATOR) if i.account != self.account]
+        if others and self._takeable(current) and not self._base_voided():
+            return current.deadlines.aggregate + self.plan.standby_seconds
+        return 0
+
+    def _base_voided(self) -> bool:
+        current = self._current()
+        return current is not None and current.opened.base_round != self.history.model_round
+
+    # ---------------------------------------------------------------------------------------------------- chores
+
+    def _reveals(self) -> Iterator[Reveal]:
+        for number, demanded in sorted(self._demanded.items()):
+            if self._now <= demanded.deadline:
+                yield Reveal(demanded.round, number)
+
+    def _settlements(self) -> Iterator[SettleRound | VoidDescendant]:
+        for number in sorted(self._unsettled):
+            seen = self.history.rounds[number]
+            base = self.history.rounds.get(seen.opened.base_round)
+            if base is not None and base.voided is not None:
+                yield VoidDescendant(number)
+            elif (
+                seen.finalized is not None
+                and self._now >= seen.finalized.challenge_end + self._patience(seen)
+                and (base is None or base.settled is not None)
+                and all(d.decided is not None for d in seen.disputes.values())
+            ):
+                yield SettleRound(number)
+
+    def _work_of_others(self) -> Iterator[CloseCommits | AbortRound]:
+        """What anybody may do for a round whose aggregator does not do it."""
+        current = self._current()
+        if current is None or self._mine(current):
+            return
+        number, limits, late = current.opened.round, current.deadlines, self._now - self._patience(current)
+        voided_at = self._local.base_voided_at
+        if not self._in_force(current.aggregator) or (voided_at is not None and late > voided_at):
+            yield AbortRound(number)
+        elif current.closed is None:
+            if late > limits.commit:
+                enough = len(current.commitments) >= current.opened.quorum
+                yield CloseCommits(number) if enough else AbortRound(number)
+        elif late > (limits.aggregate if current.aggregate is None else limits.finalize):
+            yield AbortRound(number)
+
+    def _patience(self, seen: RoundHistory) -> int:
+        return 0 if self._mine(seen) else self.plan.standby_seconds
+
+    # ----------------------------------------------------------------------------------------------------- facts
+
+    def _current(self) -> RoundHistory | None:
+        last = self.history.rounds.get(self._last_round)
+        return last if last is not None and last.ended is None else None
+
+    def _require_current(self) -> RoundHistory:
+        current = self._current()
+        if current is None:
             raise RoundError("no round is in progress", got=self.state.name)
-        return self._current
+        return current
+
+    def _mine(self, seen: RoundHistory) -> bool:
+        return seen.aggregator == self.account
+
+    def _status(self, account: Address) -> Status:
+        identity = self.history.registry.identity(account)
+        return Status.NONE if identity is None else identity.status
+
+    def _in_force(self, account: Address) -> bool:
+        return self._status(account) in (Status.ACTIVE, Status.LEAVING)
+
+    def _left(self) -> bool:
+        """Whether we leave, and no round of ours is running."""
+        current = self._current()
+        leaving = self._status(self.account) is Status.LEAVING
+        return leaving and not (current is not None and self._mine(current))

@@ -12,6 +12,8 @@ from fedtrust.ledger.events import (
     RoundAborted,
     RoundFinalized,
     RoundOpened,
+    RoundTakenOver,
+    RoundVoided,
     UpdateCommitted,
 )
 from fedtrust.ledger.types import Address
@@ -36,6 +38,7 @@ class ParticipantTrigger(Enum):
     REFUSED = auto()
     COMMIT_CONFIRMED = auto()
     COMMITS_CLOSED = auto()
+    TAKEN_OVER = auto()
     ROUND_MOVED_ON = auto()
 
 
@@ -50,6 +53,8 @@ TRANSITIONS: Table[ParticipantState, ParticipantTrigger] = Table(
         (S.COMMITTING, T.COMMIT_CONFIRMED): S.COMMITTED,
         (S.COMMITTED, T.COMMITS_CLOSED): S.UPLOADING,
         (S.UPLOADING, T.DONE): S.IDLE,
+        # another aggregator runs the round now: it needs the update too
+        (S.IDLE, T.TAKEN_OVER): S.UPLOADING,
         # too late: the phase closed without us
         (S.TRAINING, T.COMMITS_CLOSED): S.IDLE,
         (S.COMMITTING, T.COMMITS_CLOSED): S.IDLE,
@@ -95,6 +100,7 @@ class ParticipantMachine:
         self.round = 0
         self.missed = 0
         self._spec_hash = b""
+        self._committed = False
 
     @property
     def command(self) -> ParticipantCommand | None:
@@ -113,6 +119,7 @@ class ParticipantMachine:
         """Fold one event. Events of other rounds change nothing."""
         if isinstance(event, RoundOpened):
             self.state, self.round, self._spec_hash = ParticipantState.IDLE, event.round, event.spec_hash
+            self._committed = False
             if event.selected >> self.index & 1:
                 self._fire(T.SELECTED)
             return
@@ -124,12 +131,15 @@ class ParticipantMachine:
             case StepRefused():
                 self._fire(T.REFUSED)
             case UpdateCommitted() if event.participant == self.account:
+                self._committed = True
                 self._fire(T.COMMIT_CONFIRMED)
             case CommitsClosed():
                 if self.state in (ParticipantState.TRAINING, ParticipantState.COMMITTING):
                     self.missed += 1
                 self._fire(T.COMMITS_CLOSED)
-            case AggregateCommitted() | RoundFinalized() | RoundAborted():
+            case RoundTakenOver() if self._committed:
+                self._fire(T.TAKEN_OVER)
+            case AggregateCommitted() | RoundFinalized() | RoundAborted() | RoundVoided():
                 self._fire(T.ROUND_MOVED_ON)
             case _:
                 pass

@@ -19,8 +19,7 @@ from fedtrust.crypto.partial_proof import prove_partial, verify_partial
 from fedtrust.crypto.statements import DecryptionStatement
 from fedtrust.crypto.threshold import KeyShare, partial_roots
 from fedtrust.errors import RoundError, UpdateError
-from fedtrust.ledger.interface import role_members
-from fedtrust.ledger.types import Address, Identity, RoundState
+from fedtrust.ledger.types import Address, RoundState, members
 from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.result import decryption_statement
 from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, RoundSpec
@@ -77,12 +76,19 @@ class ReleaseJournal(Protocol):
         """
 
 
-def accepted_accounts(state: RoundState, spec: RoundSpec, participants: Sequence[Identity]) -> tuple[Address, ...]:
-    """Return the accepted accounts of a round by index; raises RoundError if the chain's set breaks a rule."""
-    accepted = tuple(i.account for i in role_members(participants, state.accepted))
-    outside = [a for a in accepted if a not in spec.participants]
-    if outside or len(accepted) != state.accepted.bit_count():
-        raise RoundError(f"round {state.number}: accounts were accepted that the spec did not select", got=outside)
+def accepted_accounts(state: RoundState, spec: RoundSpec) -> tuple[Address, ...]:
+    """Return the accepted accounts of a round by index; raises RoundError if the chain's set breaks a rule.
+
+    The spec names its participants by index, so the k-th of them has the k-th bit of the selection.
+    """
+    selected = members(state.selected)
+    if len(selected) != len(spec.participants) or state.accepted & ~state.selected:
+        raise RoundError(
+            f"round {state.number}: participants were accepted that the spec did not select",
+            expected=list(selected),
+            got=list(members(state.accepted)),
+        )
+    accepted = tuple(a for i, a in zip(selected, spec.participants, strict=True) if state.accepted >> i & 1)
     least = max(spec.quorum, MINIMUM_PARTICIPANTS)
     if len(accepted) < least:
         raise RoundError(
@@ -98,17 +104,15 @@ def agree(
     state: RoundState,
     spec: RoundSpec,
     key: PublicKey,
-    participants: Sequence[Identity],
     commitments: Mapping[Address, Commitment],
     updates: Mapping[Address, EncryptedUpdate],
 ) -> AgreedAggregate:
     """Recompute the aggregate of a round from its accepted updates and compare it with the chain.
 
-    ``state`` is the round on chain, ``participants`` all identities of that role, ``commitments`` what
-    UpdateCommitted events say. ``updates`` are read once each, one after the other, so they may come from disk. Raises
-    RoundError, UpdateError or ProofError with the reason.
+    ``state`` is the round on chain, ``commitments`` what UpdateCommitted events say. ``updates`` are read once each,
+    one after the other, so they may come from disk. Raises RoundError, UpdateError or ProofError with the reason.
     """
-    accepted = accepted_accounts(state, spec, participants)
+    accepted = accepted_accounts(state, spec)
     aggregation = Aggregation(key)
     for account in accepted:
         if account not in updates:

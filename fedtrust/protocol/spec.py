@@ -9,12 +9,13 @@ from typing import Any
 from fedtrust.crypto.encoding import canonical_json, parse_canonical_json, sha256, to_hex
 from fedtrust.crypto.packing import SlotLayout
 from fedtrust.errors import EncodingError, SpecError
-from fedtrust.ledger.types import Address, Deadlines, RoundState
+from fedtrust.ledger.events import RoundOpened
+from fedtrust.ledger.types import Address, Deadlines, PayoutRule
 from fedtrust.protocol.contribution import VectorLayout
 from fedtrust.protocol.fields import Fields, address
 from fedtrust.protocol.training import TrainingParameters
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 MINIMUM_PARTICIPANTS = 2
 """Fewer accepted updates than this would open a single participant's update; no quorum may be lower."""
 
@@ -82,11 +83,10 @@ class TaskReference:
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """What the selection was drawn from: the hash of ``block``, among the identities active as of ``candidates``."""
+    """What the selection was drawn from: the hash of ``block``."""
 
     block: int
     hash: bytes
-    candidates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class RoundSpec:
     layout: VectorLayout
     key_id: bytes
     privacy: Privacy
+    payout_rule: PayoutRule
     beacon: Beacon
     participants: tuple[Address, ...]
     quorum: int
@@ -144,11 +145,7 @@ class RoundSpec:
                     "training": self.algorithm.training.to_json(),
                 },
                 "base_model": to_hex(self.base_model),
-                "beacon": {
-                    "block": self.beacon.block,
-                    "candidates": self.beacon.candidates,
-                    "hash": to_hex(self.beacon.hash),
-                },
+                "beacon": {"block": self.beacon.block, "hash": to_hex(self.beacon.hash)},
                 "deadlines": {
                     "aggregate": self.deadlines.aggregate,
                     "commit": self.deadlines.commit,
@@ -158,6 +155,7 @@ class RoundSpec:
                 "key_id": to_hex(self.key_id),
                 "layout": self.layout.to_json(),
                 "participants": list(self.participants),
+                "payout_rule": self.payout_rule.name.lower(),
                 "privacy": {"clip_norm": self.privacy.clip_norm, "noise": self.privacy.noise},
                 "quorum": self.quorum,
                 "round": self.round,
@@ -188,7 +186,7 @@ class RoundSpec:
         rule = Algorithm(algorithm.text("name"), algorithm.number("server_learning_rate"), parameters)
         algorithm.end()
         beacon = fields.object("beacon")
-        drawn = Beacon(beacon.integer("block"), beacon.hash("hash"), beacon.integer("candidates"))
+        drawn = Beacon(beacon.integer("block"), beacon.hash("hash"))
         beacon.end()
         times = fields.object("deadlines")
         deadlines = Deadlines(
@@ -210,6 +208,7 @@ class RoundSpec:
             layout=_layout(fields.object("layout")),
             key_id=fields.hash("key_id"),
             privacy=bound,
+            payout_rule=_payout_rule(fields.text("payout_rule")),
             beacon=drawn,
             participants=tuple(address(p, "round spec.participants") for p in fields.list("participants")),
             quorum=fields.integer("quorum"),
@@ -217,6 +216,13 @@ class RoundSpec:
         )
         fields.end()
         return spec
+
+
+def _payout_rule(name: str) -> PayoutRule:
+    names = {rule.name.lower(): rule for rule in PayoutRule}
+    if name not in names:
+        raise SpecError("unknown payout rule", expected=" or ".join(names), got=name)
+    return names[name]
 
 
 def _layout(fields: Fields) -> VectorLayout:
@@ -257,23 +263,35 @@ def verify_quorum(spec: RoundSpec, least: int) -> None:
         )
 
 
-def verify_spec(spec: RoundSpec, state: RoundState, federation: FederationId, *, key_id: bytes, key_bits: int) -> None:
-    """Check a parsed spec against what the chain says of its round. Raises SpecError naming the field."""
+def verify_spec(
+    spec: RoundSpec,
+    opened: RoundOpened,
+    federation: FederationId,
+    *,
+    key_id: bytes,
+    key_bits: int,
+    payout_rule: PayoutRule,
+) -> None:
+    """Check a parsed spec against what the chain said when its round was opened. Raises SpecError naming the field.
+
+    ``payout_rule`` is the contract's. A take-over moves deadlines; the spec names those of the opening.
+    """
     checks: tuple[tuple[str, object, object], ...] = (
-        ("spec hash", to_hex(state.spec_hash), to_hex(spec.digest)),
+        ("spec hash", to_hex(opened.spec_hash), to_hex(spec.digest)),
         ("federation", federation, spec.federation),
-        ("round", state.number, spec.round),
-        ("base model", to_hex(state.base_model_hash), to_hex(spec.base_model)),
+        ("round", opened.round, spec.round),
+        ("base model", to_hex(opened.base_model_hash), to_hex(spec.base_model)),
         ("key id", to_hex(key_id), to_hex(spec.key_id)),
-        ("quorum", state.quorum, spec.quorum),
-        ("deadlines", state.deadlines, spec.deadlines),
-        ("number of ciphertexts", state.ciphertexts, spec.layout.ciphertexts(key_bits)),
-        ("number of participants", state.selected.bit_count(), len(spec.participants)),
+        ("payout rule", payout_rule.name.lower(), spec.payout_rule.name.lower()),
+        ("quorum", opened.quorum, spec.quorum),
+        ("deadlines", opened.deadlines, spec.deadlines),
+        ("number of ciphertexts", opened.ciphertexts, spec.layout.ciphertexts(key_bits)),
+        ("number of participants", opened.selected.bit_count(), len(spec.participants)),
     )
     for name, on_chain, written in checks:
         if on_chain != written:
             raise SpecError(
-                f"round {state.number}: the spec's {name} is not the one on chain",
+                f"round {opened.round}: the spec's {name} is not the one on chain",
                 expected=on_chain,
                 got=written,
                 advice="do not take part in this round; the aggregator published a spec it did not commit",

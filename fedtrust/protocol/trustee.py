@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from fedtrust.ledger.events import AggregateCommitted, Attested, LedgerEvent, RoundAborted, RoundFinalized
+from fedtrust.ledger.events import (
+    AggregateCommitted,
+    Attested,
+    LedgerEvent,
+    RoundAborted,
+    RoundFinalized,
+    RoundVoided,
+)
 from fedtrust.ledger.types import Address
 from fedtrust.protocol.machine import StepDone, StepRefused, Table
 
@@ -106,7 +113,7 @@ class TrusteeMachine:
                 self._fire(T.REFUSED)
             case Attested() if event.trustee == self.account:
                 self._fire(T.ATTEST_CONFIRMED)
-            case RoundFinalized() | RoundAborted():
+            case RoundFinalized() | RoundAborted() | RoundVoided():
                 self._fire(T.ROUND_OVER)
             case _:
                 pass

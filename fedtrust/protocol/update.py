@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from fedtrust.protocol.fields import Fields
 from fedtrust.protocol.spec import RoundSpec
 
 MAGIC = b"FTUP"
-VERSION = 1
+VERSION = 2
 _LENGTHS = struct.Struct(">4sBII")
 MAXIMUM_HEADER = 4096
 MAXIMUM_PROOF = 16384
@@ -29,10 +29,11 @@ MAXIMUM_PROOF = 16384
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """What ``commitUpdate`` put on chain for one participant."""
+    """What a participant committed on chain, and the epoch that its identity was in when it did."""
 
     root: bytes
     proof_hash: bytes
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,14 @@ class EncryptedUpdate:
     @property
     def commitment(self) -> Commitment:
         """The commitment this update opens."""
-        return Commitment(self.message.root, self.message.proof_hash)
+        return Commitment(self.message.root, self.message.proof_hash, self.message.epoch)
 
     def to_bytes(self) -> bytes:
         """Return the envelope: lengths, canonical JSON header, proof, ciphertexts."""
         header = canonical_json(
             {
                 "ciphertexts": self.message.ciphertexts,
+                "epoch": self.message.epoch,
                 "participant": self.participant,
                 "proof_hash": to_hex(self.message.proof_hash),
                 "root": to_hex(self.message.root),
@@ -81,7 +83,7 @@ class EncryptedUpdate:
             raise EncodingError("the update file is truncated", expected=f">= {_LENGTHS.size} bytes", got=len(data))
         magic, version, header_length, proof_length = _LENGTHS.unpack_from(data)
         if magic != MAGIC or version != VERSION:
-            raise EncodingError("not an update file of version 1", expected=(MAGIC, VERSION), got=(magic, version))
+            raise EncodingError("not an update file of version 2", expected=(MAGIC, VERSION), got=(magic, version))
         if header_length > MAXIMUM_HEADER or proof_length > MAXIMUM_PROOF:
             raise EncodingError("the update's header or proof is too long", got=(header_length, proof_length))
         body = _LENGTHS.size + header_length
@@ -93,6 +95,7 @@ class EncryptedUpdate:
         message = UpdateMessage(
             round=fields.integer("round", 1),
             spec_hash=fields.hash("spec_hash"),
+            epoch=fields.integer("epoch", 1, 2**32 - 1),
             root=fields.hash("root"),
             ciphertexts=fields.integer("ciphertexts", 1, 2**32 - 1),
             proof_hash=fields.hash("proof_hash"),
@@ -125,11 +128,13 @@ def prepare_update(
     participant: Address,
     sign: Callable[[UpdateMessage], bytes],
     *,
+    epoch: int,
     exponent_bits: int | None = None,
 ) -> EncryptedUpdate:
     """Pack, encrypt, prove and sign the integer vector of :func:`contribution.encode`.
 
-    ``exponent_bits`` is the participant's own choice, see :func:`fedtrust.crypto.paillier.encrypt_vector`.
+    ``epoch`` is the participant's at present. ``exponent_bits`` is its own choice, see
+    :func:`fedtrust.crypto.paillier.encrypt_vector`.
     """
     plaintexts = pack(spec.layout.slots, key.bits, key.n, vector)
     encrypted = encrypt_vector(key, plaintexts, exponent_bits=exponent_bits)
@@ -137,11 +142,20 @@ def prepare_update(
     message = UpdateMessage(
         round=spec.round,
         spec_hash=spec.digest,
+        epoch=epoch,
         root=encrypted.ciphertexts.root(),
         ciphertexts=len(encrypted.ciphertexts.values),
         proof_hash=keccak256(proof.to_bytes()),
     )
     return EncryptedUpdate(participant, message, sign(message), proof, encrypted.ciphertexts)
+
+
+def signed_in_epoch(update: EncryptedUpdate, epoch: int, sign: Callable[[UpdateMessage], bytes]) -> EncryptedUpdate:
+    """Return ``update`` signed for ``epoch``: the same content, after a rotation between signing and committing."""
+    if update.message.epoch == epoch:
+        return update
+    message = replace(update.message, epoch=epoch)
+    return replace(update, message=message, signature=sign(message))
 
 
 def verify_update(update: EncryptedUpdate, spec: RoundSpec, key: PublicKey, commitment: Commitment) -> None:
@@ -151,7 +165,7 @@ def verify_update(update: EncryptedUpdate, spec: RoundSpec, key: PublicKey, comm
 
     1. it is for this round and this spec; 2. its sender was selected; 3. it has the layout's length; 4. its
     ciphertexts have the root that was committed on chain before anyone saw them; 5. its proof is the committed one;
-    6. the sender signed all of it; 7. the sender knows what it encrypted.
+    6. the sender signed all of it, in the epoch in which it committed; 7. the sender knows what it encrypted.
     """
     who, message = update.participant, update.message
     expected_count = spec.layout.ciphertexts(key.bits)
@@ -166,6 +180,7 @@ def verify_update(update: EncryptedUpdate, spec: RoundSpec, key: PublicKey, comm
         ("4: committed root", to_hex(commitment.root), to_hex(root)),
         ("5: hash of the proof", to_hex(proof_hash), to_hex(message.proof_hash)),
         ("5: committed proof hash", to_hex(commitment.proof_hash), to_hex(proof_hash)),
+        ("6: epoch of the commitment", commitment.epoch, message.epoch),
     )
     if who not in spec.participants:
         raise UpdateError(f"round {spec.round}: step 2: {who} was not selected", expected=spec.participants, got=who)
