@@ -38,7 +38,7 @@ class MemoryContract(MemoryDisputes):
             "revokeIdentity": self.revoke_identity,
             "registerIdentity": self.register_identity,
             "rotateIdentity": self.rotate_identity,
-            "leave": self.leave,
+            "leaveFederation": self.leave_federation,
             "releaseStake": self.release_stake,
             "resume": self.resume,
             "publishKey": self.publish_key,

@@ -149,7 +149,7 @@ class MemoryIdentities(MemoryRewards):
             certificate=certificate,
         )
 
-    def leave(self, call: Call) -> None:
+    def leave_federation(self, call: Call) -> None:
         """Active identity: leave."""
         identity = self._unbond(call, self._require_status(call.sender, Status.ACTIVE))
         self._update(identity, status=Status.LEAVING, retired_at_round=len(self.state.rounds))
