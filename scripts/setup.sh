@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Once, while the devnet runs: identities, key ceremony, contract, registrations, the model to start from, example data.
+# Once, while the devnet runs: identities, key ceremony, contract, members, the model to start from, example data.
 # Here one person plays everybody under one passphrase; docs/how-to/ says who does what in a real federation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,12 +29,18 @@ key=(--bits "$KEY_BITS")
 if [ -n "$TEST_KEY" ]; then key=(--test-key "$TEST_KEY"); fi
 fedtrust ceremony --threshold "$THRESHOLD" --out "$RUN/key" "${key[@]}" "${committee[@]}"
 
-# 3. The operator deploys the contract, publishes the key, fills the reward pool, registers everybody.
+# 3. The operator deploys the contract, publishes the key, fills the reward pool, admits everybody; each then registers
+#    itself and stakes.
 fedtrust deploy --identity "$RUN/identities/operator" --manifest "$RUN/key/manifest.json" --fund 10 \
     --challenge-window "$CHALLENGE_WINDOW" --out "$RUN/deployment.json"
 sed -n 's/.*"contract": "\(0x[0-9a-fA-F]*\)".*/\1/p' "$RUN/deployment.json" > "$RUN/contract"
-FEDTRUST_CONTRACT=$(cat "$RUN/contract") fedtrust register --identity "$RUN/identities/operator" --gas-money 1 \
+FEDTRUST_CONTRACT=$(cat "$RUN/contract")
+export FEDTRUST_CONTRACT
+fedtrust admit --identity "$RUN/identities/operator" --gas-money 1 --stake-money \
     "$RUN/identities/aggregator" "${committee[@]}" "${members[@]}"
+for path in "$RUN/identities/aggregator" "${committee[@]}" "${members[@]}"; do
+    fedtrust register --identity "$path" --home "$RUN/$(basename "$path")"
+done
 
 # 4. The model that round 1 starts from.
 fedtrust model --task "$TASK" --out "$RUN/initial.safetensors"

@@ -40,14 +40,8 @@ TRUSTEES = tuple(f"trustee-{i}" for i in range(1, 6))
 THRESHOLD = 3
 MEMBERS = (*AGGREGATORS, *TRUSTEES, *HOSPITALS)
 RULES = (
-    "--challenge-window",
-    "2",
-    "--dispute-seconds",
-    "60",
-    "--standby-seconds",
-    "30",
-    "--payout-rule",
-    "reliability",
+    *("--challenge-window", "2", "--dispute-seconds", "60", "--standby-seconds", "30"),
+    *("--payout-rule", "reliability"),
 )
 """A patient standby: on a busy machine, a slow aggregator is not a dead one."""
 START_SECONDS = 60.0
