@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import httpx
@@ -14,8 +15,11 @@ from fedtrust.errors import (
     PeerRefusedError,
     PeerUnreachableError,
 )
-from fedtrust.ledger.types import Address
+from fedtrust.ledger.types import Address, Identity
+from fedtrust.nodes.identity import Identity as OwnIdentity
+from fedtrust.nodes.tls import client_context
 from fedtrust.protocol.fields import address
+from fedtrust.protocol.receipt import Receipt
 from fedtrust.store.artifacts import ArtifactReader, RemoteStore
 
 TIMEOUT_SECONDS = 60.0
@@ -36,11 +40,21 @@ class AggregatorClient(Protocol):
     def uploads(self, round: int) -> dict[Address, bytes]:
         """Return the digests of the updates it admitted in a round."""
 
-    def upload_update(self, round: int, data: bytes) -> None:
-        """Hand in an encrypted update. Raises TryLaterError or PeerRefusedError."""
+    def aggregate(self, round: int) -> bytes | None:
+        """Return the digest of the product of a round's accepted updates, or None if it has none."""
+
+    def upload_update(self, round: int, data: bytes) -> Receipt:
+        """Hand in an encrypted update; returns the receipt, unverified. Raises TryLaterError or PeerRefusedError."""
 
     def upload_partial(self, round: int, data: bytes) -> None:
         """Hand in a partial decryption. Raises TryLaterError or PeerRefusedError."""
+
+
+class AggregatorDirectory(Protocol):
+    """The aggregators of a federation, by their accounts."""
+
+    def client(self, aggregator: Address) -> AggregatorClient:
+        """Return the aggregator with that account. Raises PeerUnreachableError or CertificateMismatchError."""
 
 
 class HttpsClient:
@@ -70,9 +84,19 @@ class HttpsClient:
             raise PeerRefusedError(f"{self._url} answered something else than a list of updates")
         return {address(a, "update list"): from_hex(d, 32, "update list") for a, d in body.items()}
 
-    def upload_update(self, round: int, data: bytes) -> None:
+    def aggregate(self, round: int) -> bytes | None:
         """See AggregatorClient."""
-        self._request("POST", f"/rounds/{round}/updates", data)
+        try:
+            body = _json(self._request("GET", f"/rounds/{round}/aggregate"))
+        except ArtifactError:
+            return None
+        if not isinstance(body, dict) or not isinstance(body.get("digest"), str):
+            raise PeerRefusedError(f"{self._url} answered something else than the digest of an aggregate")
+        return from_hex(body["digest"], 32, "digest of the aggregate")
+
+    def upload_update(self, round: int, data: bytes) -> Receipt:
+        """See AggregatorClient. Raises EncodingError for an answer that is no receipt."""
+        return Receipt.from_bytes(self._request("POST", f"/rounds/{round}/updates", data).content)
 
     def upload_partial(self, round: int, data: bytes) -> None:
         """See AggregatorClient."""
@@ -109,6 +133,49 @@ class HttpsClient:
             got=body.get("got"),
             advice=body.get("advice"),
         )
+
+
+class HttpsDirectory:
+    """Aggregators behind some https addresses; which account answers where, their certificates tell."""
+
+    def __init__(
+        self, urls: Sequence[str], own: OwnIdentity | None, identities: Callable[[], Iterable[Identity]]
+    ) -> None:
+        """``identities`` returns what is registered on chain at the time; ``own`` is our certificate."""
+        self._urls, self._own, self._identities = tuple(urls), own, identities
+        self._clients: dict[tuple[str, bytes], HttpsClient] = {}
+
+    def client(self, aggregator: Address) -> AggregatorClient:
+        """See AggregatorDirectory: of the addresses, the first that presents this aggregator's certificate."""
+        registered = next((i for i in self._identities() if i.account == aggregator), None)
+        if registered is None:
+            raise PeerUnreachableError(f"the aggregator {aggregator} is not registered, as far as this node has seen")
+        mismatch: CertificateMismatchError | None = None
+        away: PeerUnreachableError | None = None
+        for url in self._urls:
+            found = self._client_at(url, registered)
+            try:
+                found.reach()
+            except CertificateMismatchError as error:
+                mismatch = error
+            except PeerUnreachableError as error:
+                away = error
+            else:
+                return found
+        # an address that does not answer may be this aggregator's
+        raise away or mismatch or PeerUnreachableError("no address of an aggregator is known", advice="name one")
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def _client_at(self, url: str, registered: Identity) -> HttpsClient:
+        place = (url, registered.certificate_fingerprint)
+        if place not in self._clients:
+            self._clients[place] = HttpsClient(url, client_context(self._own, [registered]))
+        return self._clients[place]
 
 
 def _json(response: httpx.Response) -> object:

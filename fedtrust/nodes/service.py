@@ -3,7 +3,8 @@
 GET  /health                         which federation this is
 GET  /artifacts/{sha-256}            an artifact's bytes, as stored (readers verify them)
 GET  /rounds/{round}/updates         digests of the admitted updates, by account
-POST /rounds/{round}/updates         a participant's encrypted update   (its registered TLS certificate)
+GET  /rounds/{round}/aggregate       the digest of their product
+POST /rounds/{round}/updates         a participant's encrypted update   (its registered TLS certificate); a receipt
 POST /rounds/{round}/partials        a trustee's partial decryption     (its registered TLS certificate)
 """
 
@@ -98,11 +99,19 @@ def build_app(node: AggregatorNode, store: FolderStore, trust: ServerTrust, fede
     def updates(round: RoundNumber) -> dict[str, str]:
         return {account: to_hex(digest) for account, digest in node.uploads(round).items()}
 
-    @app.post("/rounds/{round}/updates", status_code=201)
-    async def upload_update(round: RoundNumber, request: Request) -> dict[str, str]:
+    @app.get("/rounds/{round}/aggregate")
+    def aggregate(round: RoundNumber) -> Response:
+        digest = node.aggregate(round)
+        if digest is None:
+            return JSONResponse({"error": "ArtifactError", "message": f"no aggregate of round {round}"}, 404)
+        return JSONResponse({"digest": to_hex(digest)})
+
+    @app.post("/rounds/{round}/updates")
+    async def upload_update(round: RoundNumber, request: Request) -> Response:
         peer = trust.peer(getattr(request.state, _PEER), Role.PARTICIPANT)
         body = await _body(request, node.admission.largest_upload)
-        return {"digest": to_hex(await run_in_threadpool(node.receive_update, round, peer.account, body))}
+        receipt = await run_in_threadpool(node.receive_update, round, peer.account, body)
+        return Response(receipt.to_bytes(), status_code=201, media_type="application/json")
 
     @app.post("/rounds/{round}/partials", status_code=201)
     async def upload_partial(round: RoundNumber, request: Request) -> dict[str, str]:

@@ -18,16 +18,12 @@ from fedtrust.crypto.arithmetic import ARITHMETIC
 from fedtrust.crypto.encoding import fixed_to_int, int_to_fixed, parse_canonical_json, to_hex
 from fedtrust.crypto.merkle import merkle_path, merkle_root, merkle_tree_hash, verify_merkle_path
 from fedtrust.crypto.paillier import PublicKey
-from fedtrust.crypto.signatures import (
-    ReceiptMessage,
-    UpdateMessage,
-    verify_receipt_signature,
-    verify_update_signature,
-)
+from fedtrust.crypto.signatures import UpdateMessage, verify_update_signature
 from fedtrust.errors import CiphertextError, EncodingError, ProofError
 from fedtrust.ledger.heads import aggregate_hash, commitment_transcript
 from fedtrust.ledger.types import ZERO_ADDRESS, Address, CommitmentEntry, Contribution, SignedUpdate
 from fedtrust.protocol.fields import Fields
+from fedtrust.protocol.receipt import Receipt
 from fedtrust.protocol.update import MAGIC, MAXIMUM_HEADER, MAXIMUM_PROOF, VERSION
 
 MAXIMUM_STEP_BYTES = 100 << 10
@@ -102,6 +98,14 @@ class ShownUpdate:
             signature=fields.hash("signature", 65),
             leaves=shown_leaves(data[body + proof_length :]),
         )
+
+    def verify_signature(self, chain_id: int, contract: Address, round: int, spec_hash: bytes) -> None:
+        """Check that its participant, a plain account, signed it for this round. Raises ProofError."""
+        if (self.message.round, self.message.spec_hash) != (round, spec_hash):
+            raise ProofError(
+                "the update is for another round", expected=(round, to_hex(spec_hash)), got=self.message.round
+            )
+        verify_update_signature(chain_id, contract, self.message, self.signature, self.participant)
 
 
 @dataclass(frozen=True)
@@ -426,15 +430,12 @@ def equivocation_proof(
     one, other = first.message, second.message
     if second.participant != account:
         raise ProofError("the two updates are of different participants", expected=account, got=second.participant)
-    for message in (one, other):
-        if (message.round, message.spec_hash) != (round, spec_hash):
-            raise ProofError("an update is for another round", expected=(round, to_hex(spec_hash)), got=message.round)
     if one.epoch != other.epoch:
         raise ProofError("the two updates name different epochs", expected=one.epoch, got=other.epoch)
     if one == other:
         raise ProofError("the two updates say the same", got=to_hex(one.root))
-    verify_update_signature(chain_id, contract, one, first.signature, account)
-    verify_update_signature(chain_id, contract, other, second.signature, account)
+    for update in (first, second):
+        update.verify_signature(chain_id, contract, round, spec_hash)
     return EquivocationProof(account, _signed(first), _signed(second))
 
 
@@ -453,23 +454,18 @@ class OmissionProof:
     signature: bytes
 
 
-def omission_proof(
-    chain_id: int,
-    contract: Address,
-    round: DisputedRound,
-    aggregator: Address,
-    receipt: ReceiptMessage,
-    signature: bytes,
-) -> OmissionProof:
-    """Return the proof that ``aggregator`` left out an update that it gave a receipt for.
+def omission_proof(round: DisputedRound, aggregator: Address, receipt: Receipt) -> OmissionProof:
+    """Return the proof that ``aggregator``, who ran the round, left out an update that it gave a receipt for.
 
-    Raises ProofError for a receipt of another round, an accepted participant, one who committed nothing, or a
-    signature that does not hold.
+    Raises ProofError for a receipt of another round or aggregator, an accepted participant, one who committed nothing,
+    or a signature that does not hold.
     """
-    participant = Address(receipt.participant)
-    if (receipt.round, receipt.spec_hash) != (round.number, round.spec_hash):
-        raise ProofError("the receipt is for another round", expected=round.number, got=receipt.round)
+    message, participant = receipt.message, receipt.participant
+    if (message.round, message.spec_hash) != (round.number, round.spec_hash):
+        raise ProofError("the receipt is for another round", expected=round.number, got=message.round)
+    if receipt.aggregator != aggregator:
+        raise ProofError("the receipt is of another aggregator", expected=aggregator, got=receipt.aggregator)
     if participant in round.accepted or all(c.participant != participant for c in round.commitments):
         raise ProofError(f"round {round.number}: {participant} is among the accepted, or committed nothing")
-    verify_receipt_signature(chain_id, contract, receipt, signature, aggregator)
-    return OmissionProof(participant, receipt.epoch, receipt.root, signature)
+    receipt.verify()
+    return OmissionProof(participant, message.epoch, message.root, receipt.signature)
