@@ -108,11 +108,20 @@ class Scene:
         return self.stranger(own.public.role, own.private_key)
 
     def revoked(self) -> Path:
-        """Register a participant and revoke it."""
-        folder = self.stranger(Role.PARTICIPANT)
+        """Admit and register a participant, and revoke it."""
+        folder = self.admitted(Role.PARTICIPANT)
+        own = ("--identity", folder, "--home", self.folder / "own", *self.made.passphrase)
+        outcome = fedtrust_here("register", *self.made.chain, *own)
+        assert outcome.code == ExitCode.OK, outcome.err
         account = json.loads((folder / "identity.json").read_text())["account"]
-        for command, argument in (("register", folder), ("revoke", account)):
-            self.made.operate(command, "--contract", self.made.contract, argument)
+        self.made.operate("revoke", "--contract", self.made.contract, account)
+        return folder
+
+    def admitted(self, role: Role) -> Path:
+        """Admit somebody who has the money to register, and does not."""
+        folder = self.stranger(role)
+        money = ("--gas-money", 1, "--stake-money")
+        self.made.operate("admit", "--contract", self.made.contract, *money, folder)
         return folder
 
     def contract(self, code: bytes) -> Address:
@@ -379,6 +388,19 @@ SITUATIONS: dict[str, tuple[Command, ExitCode, tuple[str, ...]]] = {
         ExitCode.IDENTITY,
         ("is not registered", "fedtrust register"),
     ),
+    "a participant that was only admitted": (
+        lambda s: s.node("participant", identity=s.admitted(Role.PARTICIPANT)),
+        ExitCode.IDENTITY,
+        ("admitted", "fedtrust register"),
+    ),
+    "registering without admission": (
+        lambda s: [
+            "register", *s.made.chain, *s.made.passphrase, "--home", s.folder / "home",
+            "--identity", s.stranger(Role.PARTICIPANT),
+        ],
+        ExitCode.IDENTITY,
+        ("was not admitted", "fedtrust admit"),
+    ),
     "an unregistered aggregator": (
         lambda s: s.node("aggregator", identity=s.stranger(Role.AGGREGATOR)),
         ExitCode.IDENTITY,
@@ -530,13 +552,31 @@ SITUATIONS: dict[str, tuple[Command, ExitCode, tuple[str, ...]]] = {
     ),
     "an impossible amount": (
         lambda s: s.operator("deploy", "--manifest", s.made.key / "manifest.json", "--fund", -1),
+        ExitCode.USAGE,
+        ("--fund", "is not an amount"),
+    ),
+    "admitting an operator": (
+        lambda s: s.operator("admit", "--contract", s.made.contract, s.made.people.identity("operator")),
         ExitCode.CONFIGURATION,
-        ("an amount of ether is out of range",),
+        ("operators are not admitted",),
     ),
     "registering an operator": (
-        lambda s: s.operator("register", "--contract", s.made.contract, s.made.people.identity("operator")),
+        lambda s: s.operator("register", "--contract", s.made.contract),
         ExitCode.CONFIGURATION,
         ("operators are not registered",),
+    ),
+    "an identity of no role": (
+        lambda s: ["identity", "--out", s.folder / "new", *s.made.passphrase],
+        ExitCode.USAGE,
+        ("--role", "--successor-of"),
+    ),
+    "a successor with another account": (
+        lambda s: [
+            "identity", "--successor-of", s.made.people.identity("va"), "--out", s.folder / "new",
+            "--private-key", s.file("key", "0x" + "11" * 32), *s.made.passphrase,
+        ],
+        ExitCode.USAGE,
+        ("--successor-of keeps the account",),
     ),
     "a home folder of another federation": (
         lambda s: s.with_another_federations_home(s.node("trustee")),

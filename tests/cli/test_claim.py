@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedtrust.cli.operator import claim_rewards
+from fedtrust.cli.rewards import claim_rewards
 from fedtrust.ledger.types import Phase
 from tests.nodes.harness import InProcessFederation
 
