@@ -40,7 +40,7 @@ interface VmDisputes {
 }
 
 /// @dev The two libraries behind external functions, because they read calldata.
-contract Disputes {
+contract DisputeLibraries {
     /// @dev A participant's part of a column.
     struct Member {
         bytes32 root;

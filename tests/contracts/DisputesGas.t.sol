@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Base} from "./Base.sol";
-import {Disputes, VmDisputes} from "./DisputesFixture.sol";
+import {DisputeLibraries, VmDisputes} from "./DisputesFixture.sol";
 
 /// @dev What a column check costs at 3072 bits and 700 ciphertexts under the rules of Osaka, each call a transaction of
 /// its own, calldata included. docs/gas.md has the numbers and the command that prints them.
@@ -19,9 +19,9 @@ contract DisputesGasTest is Base {
 
     event log_named_uint(string key, uint256 value); // forge prints these
 
-    Disputes private disputes = new Disputes();
+    DisputeLibraries private disputes = new DisputeLibraries();
     bytes private modulus;
-    Disputes.Member[] private members;
+    DisputeLibraries.Member[] private members;
 
     /// @dev Ten random ciphertexts; their paths are random hashes that lead to their roots.
     function setUp() public {
@@ -36,7 +36,7 @@ contract DisputesGasTest is Base {
             }
             bytes32 treeHash = disputes.treeHashOf(CIPHERTEXTS, INDEX, factors[i], path);
             bytes32 root = keccak256(abi.encodePacked(uint8(2), uint64(CIPHERTEXTS), treeHash));
-            members.push(Disputes.Member(root, factors[i], path));
+            members.push(DisputeLibraries.Member(root, factors[i], path));
         }
         disputes.column(modulus, CIPHERTEXTS, INDEX, _some(1)); // the slot is taken from now on
     }
@@ -80,8 +80,8 @@ contract DisputesGasTest is Base {
         assertTrue(ten / 10 < BAR, "ten in one transaction, everything shared out");
     }
 
-    function _some(uint256 count) private view returns (Disputes.Member[] memory some) {
-        some = new Disputes.Member[](count);
+    function _some(uint256 count) private view returns (DisputeLibraries.Member[] memory some) {
+        some = new DisputeLibraries.Member[](count);
         for (uint256 i = 0; i < count; ++i) {
             some[i] = members[i];
         }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {MerklePath} from "../../contracts/disputes/MerklePath.sol";
 import {Base} from "./Base.sol";
-import {Disputes, VmDisputes} from "./DisputesFixture.sol";
+import {DisputeLibraries, VmDisputes} from "./DisputesFixture.sol";
 import {MerkleTree} from "./MerkleTree.sol";
 
 contract MerklePathTest is Base {
@@ -11,7 +11,7 @@ contract MerklePathTest is Base {
     string private constant VECTORS = "tests/vectors/merkle.json";
     bytes32 private constant OTHER = keccak256("no hash of the tree");
 
-    Disputes private disputes = new Disputes();
+    DisputeLibraries private disputes = new DisputeLibraries();
 
     /// @dev The vectors that the Python tree is tested with: every leaf of ten trees; no other index or count fits.
     function test_verify_vectors() public view {

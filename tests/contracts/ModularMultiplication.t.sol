@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ModularMultiplication} from "../../contracts/disputes/ModularMultiplication.sol";
 import {Base} from "./Base.sol";
-import {Disputes, VmDisputes} from "./DisputesFixture.sol";
+import {DisputeLibraries, VmDisputes} from "./DisputesFixture.sol";
 import {Schoolbook} from "./Schoolbook.sol";
 
 /// @dev The vectors are made by Python's integers, tests/vectors/generate_disputes.py.
@@ -11,7 +11,7 @@ contract ModularMultiplicationTest is Base {
     VmDisputes private constant CHEATS = VmDisputes(address(VM));
     string private constant VECTORS = "tests/vectors/modular_multiplication.json";
 
-    Disputes private disputes = new Disputes();
+    DisputeLibraries private disputes = new DisputeLibraries();
 
     // ------------------------------------------------------------------------------------------------------ vectors
 
