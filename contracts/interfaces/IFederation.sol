@@ -417,6 +417,9 @@ interface IFederation {
     /// @notice The round before, `round`, is still running.
     error RoundStillRunning(uint256 round);
 
+    /// @notice So many finalised rounds are not settled, as many as there may be: settle them first.
+    error RoundsUnsettled(uint256 count);
+
     /// @notice Until `until` only `aggregator` may open the next round.
     error RoundNotYourTurn(address aggregator, uint256 until);
 
@@ -664,7 +667,8 @@ interface IFederation {
     ) external;
 
     /// @notice Anyone: abort a round that missed its quorum or a deadline, whose base was voided or whose aggregator was
-    /// revoked or slashed. Its reward goes back to the pool.
+    /// revoked or slashed. Its reward goes back to the pool. A missed aggregate deadline ends a round only standbySeconds
+    /// later, when nobody has taken it over.
     function abortRound(uint256 round) external;
 
     /// @notice Anyone: after the challenge window, with no dispute open and its base settled, credit the rewards of a

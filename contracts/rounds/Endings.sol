@@ -52,6 +52,7 @@ abstract contract Endings is Rounds {
             revert RoundBaseUndecided(round, baseRound);
         }
         current.phase = Phase.SETTLED;
+        --_progress.unsettled;
 
         uint256 reward = current.reward;
         uint256 credited = _creditPot(
@@ -103,7 +104,8 @@ abstract contract Endings is Rounds {
         _creditDeposit(challenger, reward);
         uint256 rest = slashed - reward;
         _addToPool(rest - _compensate(current, offender, rest));
-        if (current.phase != Phase.ABORTED) _void(round, current, offender, kind);
+        Phase phase = current.phase;
+        if (_isLive(phase) || phase == Phase.FINALIZED) _void(round, current, offender, kind);
     }
 
     // --------------------------------------------------------------------------------------------------- internal
@@ -173,7 +175,10 @@ abstract contract Endings is Rounds {
         bytes32 verdicts = keccak256(abi.encode(_verdicts, round, offender, kind));
         _verdicts = verdicts;
         current.phase = Phase.VOIDED;
-        if (!live && _isBuiltOn(round)) _progress.modelRound = current.baseRound;
+        if (!live) {
+            --_progress.unsettled;
+            if (_isBuiltOn(round)) _progress.modelRound = current.baseRound;
+        }
         bytes32[4] memory none;
         bytes32 head = live ? _end(current, none) : current.head;
         _addToPool(current.reward);
@@ -207,7 +212,9 @@ abstract contract Endings is Rounds {
             phase == Phase.COMMIT && block.timestamp > current.commitDeadline
                 && current.committed.count() < current.quorum
         ) return AbortReason.COMMIT_QUORUM_MISSED;
-        return block.timestamp > current.aggregateDeadline
+        // a standby has its time before anybody can end the round
+        uint256 patience = current.takenOver ? 0 : STANDBY_SECONDS;
+        return block.timestamp > current.aggregateDeadline + patience
             ? AbortReason.AGGREGATE_DEADLINE_MISSED
             : AbortReason.NONE;
     }

@@ -20,6 +20,7 @@ abstract contract Rounds is Identities, EIP712 {
 
     bytes32 private constant ROUND_TAG = keccak256("fedtrust.round.v2");
     bytes32 private constant HEAD_TAG = keccak256("fedtrust.head.v2");
+    uint256 private constant MAX_UNSETTLED = 1024; // what voiding may have to go through
 
     /// @dev Where the federation is, in one word.
     struct Progress {
@@ -27,6 +28,7 @@ abstract contract Rounds is Identities, EIP712 {
         uint32 modelRound; // whose model is the current one; 0 for the first model
         uint40 endedAt; // when and where the last round ended
         uint64 endedBlock;
+        uint16 unsettled; // rounds that are FINALIZED
     }
 
     mapping(uint256 round => Round) internal _rounds;
@@ -61,6 +63,7 @@ abstract contract Rounds is Identities, EIP712 {
         if (_keyThreshold() == 0) revert KeyMissing();
         Progress memory progress = _progress;
         _requireNextRound(round, progress);
+        if (progress.unsettled >= MAX_UNSETTLED) revert RoundsUnsettled(progress.unsettled);
         if (specHash == 0) revert RoundZeroHash(round);
         uint256 drawn = _draw(round, progress.endedBlock);
         if (selected != drawn || drawn == 0) revert RoundInvalidSelection(drawn, selected);
@@ -215,6 +218,7 @@ abstract contract Rounds is Identities, EIP712 {
         uint40 challengeEnd = uint40(block.timestamp) + CHALLENGE_WINDOW;
         current.challengeEnd = challengeEnd;
         _progress.modelRound = _progress.lastRound;
+        ++_progress.unsettled;
         bytes32 head = _end(current, [plaintextHash, proofHash, modelHash, resultHash]);
         emit RoundFinalized(round, plaintextHash, proofHash, modelHash, resultHash, head, challengeEnd);
     }
