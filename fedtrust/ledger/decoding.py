@@ -1,10 +1,10 @@
-"""Logs, revert data and structs of the contract as values of this package, by its ABI."""
+"""Logs, revert data and structs of the contracts as values of this package, by their ABIs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -14,33 +14,63 @@ from eth_utils.crypto import keccak
 
 from fedtrust.errors import LedgerError
 from fedtrust.ledger import events as ev
-from fedtrust.ledger.artifacts import federation_artifact
+from fedtrust.ledger.artifacts import TOKEN_ABI, disputes_artifact, federation_artifact
 from fedtrust.ledger.refusals import format_reason
-from fedtrust.ledger.types import AbortReason, Address, Deadlines, Phase, Role, RoundState
+from fedtrust.ledger.types import (
+    ZERO_HASH,
+    AbortReason,
+    Address,
+    Deadlines,
+    Dispute,
+    DisputeKind,
+    DisputeOutcome,
+    Phase,
+    Role,
+    RoundState,
+)
+
+_Kind = TypeVar("_Kind", Phase, AbortReason, DisputeKind, DisputeOutcome)
 
 NO_REASON: Final = "reverted without a reason"
 
 # Event fields and dataclass fields have the same order; only these need more than the ABI's own type.
 _EVENT_TYPES: Final[dict[str, Callable[..., ev.LedgerEvent]]] = {
+    "IdentityAdmitted": ev.IdentityAdmitted,
     "IdentityRegistered": ev.IdentityRegistered,
+    "IdentityRotated": ev.IdentityRotated,
+    "IdentityLeaving": ev.IdentityLeaving,
     "IdentityRevoked": ev.IdentityRevoked,
+    "IdentitySlashed": ev.IdentitySlashed,
+    "StakeReleased": ev.StakeReleased,
+    "ParticipantSuspended": ev.ParticipantSuspended,
+    "ParticipantResumed": ev.ParticipantResumed,
     "KeyPublished": ev.KeyPublished,
     "RewardsFunded": ev.RewardsFunded,
+    "RewardClaimed": ev.RewardClaimed,
+    "RewardExpired": ev.RewardExpired,
+    "DepositCredited": ev.DepositCredited,
     "RoundOpened": ev.RoundOpened,
     "UpdateCommitted": ev.UpdateCommitted,
     "CommitsClosed": ev.CommitsClosed,
+    "RoundTakenOver": ev.RoundTakenOver,
     "AggregateCommitted": ev.AggregateCommitted,
     "Attested": ev.Attested,
     "RoundFinalized": ev.RoundFinalized,
     "RoundAborted": ev.RoundAborted,
+    "RoundVoided": ev.RoundVoided,
     "RewardCredited": ev.RewardCredited,
     "RoundSettled": ev.RoundSettled,
-    "RewardClaimed": ev.RewardClaimed,
+    "DisputeAnnounced": ev.DisputeAnnounced,
+    "AggregateChallenged": ev.AggregateChallenged,
+    "AvailabilityChallenged": ev.AvailabilityChallenged,
+    "CiphertextRevealed": ev.CiphertextRevealed,
+    "DisputeDecided": ev.DisputeDecided,
 }
 _CONVERSIONS: Final[dict[str, Callable[[Any], object]]] = {
     "enum IFederation.Role": Role,
     "enum IFederation.AbortReason": AbortReason,
-    "enum IFederation.Phase": Phase,
+    "enum IDisputes.Kind": DisputeKind,
+    "enum IDisputes.Outcome": DisputeOutcome,
     "struct IFederation.Deadlines": lambda value: Deadlines(*value),
 }
 
@@ -54,7 +84,7 @@ def decode_log(
     timestamp: int,
     transaction: bytes,
 ) -> ev.LedgerEvent | None:
-    """Return the event of one log of the contract, or None for events that are none of ours (ownership).
+    """Return the event of one log of a contract, or None for events that are none of ours (ownership).
 
     Raises LedgerError if the log does not fit the ABI.
     """
@@ -93,31 +123,58 @@ def decode_revert(data: bytes) -> str:
     return format_reason(entry["name"], converted)
 
 
-def round_state(number: int, values: Sequence[Any]) -> RoundState:
-    """Return the contract's ``Round`` struct, as web3 decodes it, as a RoundState.
+def stored_round(number: int, values: Sequence[Any]) -> RoundState:
+    """Return the contract's ``Round`` struct, as web3 decodes it; what it does not store is zero.
 
     Raises LedgerError for a phase or an abort reason that this version does not have.
     """
-    phase, aggregator, deadlines, *middle, challenge_end, reward, abort_reason = values
-    try:
-        enums = Phase(phase), AbortReason(abort_reason)
-    except ValueError as error:
-        raise LedgerError(
-            f"round {number} on chain is in a state that this version does not know",
-            got=error,
-            advice="the RPC endpoint altered it, or the contract is of another version",
-        ) from error
-    fields: list[Any] = [
-        number,
-        enums[0],
-        Address(to_checksum_address(aggregator)),
-        Deadlines(*deadlines),
-        *(bytes(value) if isinstance(value, bytes) else value for value in middle),
-        challenge_end,
-        reward,
-        enums[1],
-    ]
-    return RoundState(*fields)
+    phase, reason, quorum, ciphertexts, base_round, aggregator, commit, aggregate, finalize, *rest = values
+    challenge_end, reward, taken_over, selected, committed, accepted, attested, *hashes = rest
+    spec_hash, transcript, aggregate_hash, model_hash, head = (bytes(value) for value in hashes)
+    return RoundState(
+        number=number,
+        phase=_known(Phase, phase, f"round {number}"),
+        abort_reason=_known(AbortReason, reason, f"round {number}"),
+        quorum=quorum,
+        ciphertexts=ciphertexts,
+        base_round=base_round,
+        aggregator=Address(to_checksum_address(aggregator)),
+        deadlines=Deadlines(commit, aggregate, finalize),
+        challenge_end=challenge_end,
+        reward=reward,
+        taken_over=taken_over,
+        selected=selected,
+        committed=committed,
+        accepted=accepted,
+        attested=attested,
+        spec_hash=spec_hash,
+        base_model_hash=ZERO_HASH,
+        transcript=transcript,
+        aggregate_hash=aggregate_hash,
+        aggregate_root=ZERO_HASH,
+        plaintext_hash=ZERO_HASH,
+        proof_hash=ZERO_HASH,
+        model_hash=model_hash,
+        result_hash=ZERO_HASH,
+        head=head,
+    )
+
+
+def stored_dispute(number: int, values: Sequence[Any]) -> Dispute:
+    """Return the contract's ``Dispute`` struct, as web3 decodes it. Raises LedgerError as :func:`stored_round`."""
+    kind, outcome, round, leaf, counted, deadline, challenger, transcript, product_hash = values
+    return Dispute(
+        number=number,
+        kind=_known(DisputeKind, kind, f"dispute {number}"),
+        outcome=_known(DisputeOutcome, outcome, f"dispute {number}"),
+        round=round,
+        leaf=leaf,
+        counted=counted,
+        deadline=deadline,
+        challenger=Address(to_checksum_address(challenger)),
+        transcript=bytes(transcript),
+        product_hash=bytes(product_hash),
+    )
 
 
 def revert_data(error: object) -> bytes | None:
@@ -153,10 +210,21 @@ def _convert(entry: Mapping[str, Any], value: Any) -> object:
     return _plain(entry, value) if conversion is None else conversion(value)
 
 
+def _known(kind: type[_Kind], value: int, what: str) -> _Kind:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise LedgerError(
+            f"{what} on chain is in a state that this version does not know",
+            got=error,
+            advice="the RPC endpoint altered it, or the contract is of another version",
+        ) from error
+
+
 @cache
 def _events_by_topic() -> dict[bytes, Any]:
-    entries: list[Any] = [each for each in federation_artifact().abi if each["type"] == "event"]
-    return {keccak(text=abi_to_signature(each)): each for each in entries if each["name"] in _EVENT_TYPES}
+    entries: list[Any] = [each for each in _abis() if each["type"] == "event" and each["name"] in _EVENT_TYPES]
+    return {keccak(text=abi_to_signature(each)): each for each in entries}
 
 
 @cache
@@ -165,5 +233,9 @@ def _errors_by_selector() -> dict[bytes, Any]:
         {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]},
         {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
     ]
-    entries: list[Any] = [each for each in federation_artifact().abi if each["type"] == "error"]
+    entries: list[Any] = [each for each in (*_abis(), *TOKEN_ABI) if each["type"] == "error"]
     return {keccak(text=abi_to_signature(each))[:4]: each for each in [*entries, *builtin]}
+
+
+def _abis() -> tuple[dict[str, Any], ...]:
+    return (*federation_artifact().abi, *disputes_artifact().abi)

@@ -16,6 +16,7 @@ from fedtrust.ledger.artifacts import federation_artifact
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.decoding import decode_revert, revert_data
 from fedtrust.ledger.refusals import refused
+from fedtrust.ledger.transaction_sender import MAXIMUM_GAS
 from fedtrust.ledger.types import Address
 
 __all__ = ["Deployment", "DeploymentConfig", "deploy_federation", "send_ether"]
@@ -40,18 +41,34 @@ def deploy_federation(
     *,
     timeout: float = TIMEOUT,
 ) -> Deployment:
-    """Deploy a Federation that ``owner`` operates, paid by ``signer``, and return where it is.
+    """Deploy a Federation (and its Disputes) that ``owner`` operates, paid by ``signer``, and return where it is.
 
     Not idempotent: every call deploys another contract. Raises TransactionError when it is refused or not mined
     within ``timeout`` seconds.
     """
     artifact = federation_artifact()
     settings = (
+        config.asset,
+        config.predecessor,
         config.challenge_window,
+        config.dispute_seconds,
+        config.standby_seconds,
+        config.max_round_seconds,
+        config.unbonding,
+        config.claim_seconds,
         config.round_reward,
         config.participant_basis_points,
         config.trustee_basis_points,
         config.aggregator_basis_points,
+        int(config.payout_rule),
+        config.participant_stake,
+        config.trustee_stake,
+        config.aggregator_stake,
+        config.dispute_bond,
+        config.challenger_reward_cap,
+        config.minimum_quorum,
+        config.participants_per_round,
+        config.max_missed,
     )
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
     data = str(factory.constructor(owner, settings).data_in_transaction)
@@ -83,7 +100,7 @@ def _send(web3: Web3, signer: LocalAccount, fields: dict[str, Any], step: str, t
             "type": 2,
             "chainId": web3.eth.chain_id,
             "nonce": web3.eth.get_transaction_count(signer.address, "pending"),
-            "gas": gas + gas // 4,
+            "gas": min(gas + gas // 4, MAXIMUM_GAS),
             "maxFeePerGas": 2 * base + priority,
             "maxPriorityFeePerGas": priority,
             **fields,

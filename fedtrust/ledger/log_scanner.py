@@ -1,4 +1,4 @@
-"""The contract's events from a node, read once: bounded ranges, a cache, and a check that the chain is the same."""
+"""The contracts' events from a node, read once: bounded ranges, a cache, and a check that the chain is the same."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ATTEMPTS: Final = 5
 
 
 class LogScanner:
-    """All events of one contract up to any block, in chain order. Safe to share between threads.
+    """All events of some contracts up to any block, in chain order. Safe to share between threads.
 
     What was read is kept together with the hash of the block it reaches to; when that block is no longer on the
     chain (a reorganisation, a devnet set back), everything is read again.
     """
 
-    def __init__(self, web3: Web3, contract: Address, first_block: int) -> None:
-        """Scan ``contract`` from ``first_block`` on; nothing is read yet."""
+    def __init__(self, web3: Web3, contracts: tuple[Address, ...], first_block: int) -> None:
+        """Scan ``contracts`` from ``first_block`` on; nothing is read yet."""
         self._web3: Final = web3
-        self._contract: Final = contract
+        self._contracts: Final = [Web3.to_checksum_address(contract) for contract in contracts]
         self._first_block: Final = first_block
         self._lock: Final = threading.Lock()
         self._range = BLOCK_RANGE
@@ -80,7 +80,7 @@ class LogScanner:
     def _logs(self, start: int, end: int) -> list[LogReceipt] | None:
         """Return the logs of a range, or None if the node wants a smaller one."""
         query: FilterParams = {
-            "address": Web3.to_checksum_address(self._contract),
+            "address": list(self._contracts),
             "fromBlock": start,
             "toBlock": end,
         }

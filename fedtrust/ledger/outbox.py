@@ -2,11 +2,13 @@
 
 An *intent* is one step of one account on one contract ("commit_update:3"), with one nonce. It has one signed
 transaction, and one more each time its fee was raised; they share the nonce, so at most one of them can be mined.
-What is stored is signed and public by nature: there is no key in this file.
+What is stored is signed and public by nature: there is no key in this file. The secrets beside it hide what a dispute
+is about between its announcement and its beginning; who reads one could at most announce the same.
 """
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -40,6 +42,14 @@ CREATE TABLE IF NOT EXISTS transactions (
     raw BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS transactions_of_intent ON transactions (intent);
+CREATE TABLE IF NOT EXISTS secrets (
+    chain TEXT NOT NULL,
+    contract TEXT NOT NULL,
+    account TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (chain, contract, account, key)
+) STRICT;
 """
 _SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 30.0
@@ -177,6 +187,16 @@ class Outbox:
         """Write down what became of ``intent``."""
         with self._writing() as database:
             database.execute("UPDATE intents SET status = ? WHERE id = ?", (status.value, intent.id))
+
+    def secret(self, scope: Scope, key: str) -> bytes:
+        """Return the 32 random bytes under ``key``, drawn when first asked for. Raises LedgerError."""
+        with self._writing() as database:
+            place = (scope.chain, scope.contract, scope.account, key)
+            database.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?, ?, ?, ?)", (*place, secrets.token_bytes(32)))
+            row = database.execute(
+                "SELECT value FROM secrets WHERE chain = ? AND contract = ? AND account = ? AND key = ?", place
+            ).fetchone()
+            return bytes(row[0])
 
     def pending(self, scope: Scope) -> tuple[Intent, ...]:
         """Return all pending intents of the account on the chain, on any contract, by nonce. Raises LedgerError."""

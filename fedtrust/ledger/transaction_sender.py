@@ -95,6 +95,10 @@ class TransactionSender:
         """The account that signs."""
         return self._account
 
+    def secret(self, key: str) -> bytes:
+        """Return 32 random bytes that the outbox drew for this account, chain and ``key``, and keeps."""
+        return self._outbox.secret(self._scope, key)
+
     def find(self, key: str, request: Request) -> Intent | None:
         """Return the live intent under ``key``.
 

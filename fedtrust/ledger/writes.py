@@ -39,9 +39,9 @@ from fedtrust.ledger.types import (
 class Step:
     """One write: ``function`` and ``arguments`` as in the contract's ABI, ``value`` in units of the asset.
 
-    It goes to the Federation, or with ``to_disputes`` to its Disputes contract. The Federation takes ``value``: sent
-    along, or from an allowance if the asset is a token. ``announced`` says that the chain takes it only in a later
-    block than that of its announcement.
+    It goes to the Federation or its Disputes contract, whichever has ``function``. ``value`` is sent along, or if the
+    asset is a token, taken from an allowance by the Federation. ``announced`` says that the chain takes it only in a
+    later block than that of its announcement.
 
     ``key`` names the step among all steps of one account on one contract. ``effect`` tells from the chain whether
     nothing is left to do; it raises TransactionError if the step was taken with another content. With ``once`` the
@@ -54,7 +54,6 @@ class Step:
     effect: Callable[[LedgerReader], bool]
     value: int = 0
     once: bool = False
-    to_disputes: bool = False
     announced: bool = False
 
 
@@ -416,7 +415,6 @@ class LedgerWrites(LedgerReader, ABC):
                 "multiply",
                 (dispute, bytes(modulus), bytes(product), start, rows),
                 lambda reader: effects.multiplied(reader, dispute, end),
-                to_disputes=True,
             )
         )
 
@@ -548,11 +546,10 @@ class LedgerWrites(LedgerReader, ABC):
                 "announce",
                 (announcement,),
                 lambda reader: effects.dispute_announced(reader, self.account, announcement),
-                to_disputes=True,
             )
         )
         bond = self.config().dispute_bond
-        self._perform(Step(key, function, (*arguments, salt), effect, value=bond, to_disputes=True, announced=True))
+        self._perform(Step(key, function, (*arguments, salt), effect, value=bond, announced=True))
 
     def _end_dispute(
         self, step: str, function: str, dispute: int, arguments: tuple[object, ...], *outcomes: DisputeOutcome
@@ -565,7 +562,6 @@ class LedgerWrites(LedgerReader, ABC):
                 function,
                 arguments,
                 lambda reader: reader.dispute(dispute).outcome in outcomes,
-                to_disputes=True,
             )
         )
 
