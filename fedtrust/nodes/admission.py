@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedtrust.crypto.encoding import sha256
@@ -21,8 +22,11 @@ from fedtrust.protocol.update import EncryptedUpdate, verify_update
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
 
-UPDATE, AGGREGATE, PARTIAL, REFUSED = "upload", "aggregate", "partial", "refused"
-"""What is remembered of a round: digests by account; REFUSED ones are attested partials whose proof did not hold."""
+UPDATE, ACCEPTED, AGGREGATE, PARTIAL, REFUSED = "upload", "accepted", "aggregate", "partial", "refused"
+"""What is remembered of a round: digests by account; REFUSED ones are attested partials whose proof did not hold.
+
+ACCEPTED is the list of accounts whose updates are in the sum: once it is there, no update is admitted any more.
+"""
 
 
 class NotYetError(RoundError):
@@ -63,8 +67,9 @@ class Admission:
     def admit_update(self, round: int, participant: Address, data: bytes) -> tuple[bytes, UpdateAccepted]:
         """Admit an update from ``participant``; returns its digest. The same bytes again are welcome.
 
-        Raises NotYetError before the commit phase closed, RoundError or UpdateError when it is late, uncommitted or
-        not what was committed, EncodingError, CiphertextError or ProofError for what does not verify.
+        What is admitted is durable and will be in the sum: a receipt may be given. Raises NotYetError before the commit
+        phase closed, RoundError or UpdateError when it is late, uncommitted or not what was committed, EncodingError,
+        CiphertextError or ProofError for what does not verify.
         """
         view = self._round(round)
         if view.history.closed is None:
@@ -72,13 +77,8 @@ class Admission:
         known = self._state.get(UPDATE, round, participant)
         if known == sha256(data):
             return known, UpdateAccepted(round, participant)
-        if view.history.aggregate is not None:
-            raise UpdateError(
-                f"round {round}: the update of {participant} is late",
-                expected="an upload before the aggregate was committed",
-                got="an upload after it",
-                advice="it is not part of this round; the next round is open to it",
-            )
+        if view.history.aggregate is not None or self._state.get(ACCEPTED, round) is not None:
+            raise _late(round, participant)
         commitment = view.history.commitments.get(participant)
         if commitment is None:
             raise UpdateError(
@@ -96,9 +96,22 @@ class Admission:
             )
         verify_update(update, view.spec, key, commitment)
         with self._lock:
+            # checked again: the set may have been closed while this update was verified
+            if self._state.get(ACCEPTED, round) is not None:
+                raise _late(round, participant)
             digest = self._store.put(data)
             self._state.put(UPDATE, round, participant, digest)
         return digest, UpdateAccepted(round, participant)
+
+    def close(self, round: int, order: Sequence[Address]) -> tuple[Address, ...]:
+        """Fix the accepted set: all that was admitted, in the order of ``order``. For good, also over a crash."""
+        with self._lock:
+            recorded = self._state.get(ACCEPTED, round)
+            if recorded is None:
+                admitted = self._state.all(UPDATE, round)
+                recorded = " ".join(a for a in order if a in admitted).encode()
+                self._state.put(ACCEPTED, round, "", recorded)
+        return tuple(Address(a) for a in recorded.decode().split())
 
     def admit_partial(self, round: int, trustee: Address, data: bytes) -> tuple[bytes, PartialAccepted]:
         """Admit a trustee's partial decryption with its proof; returns its digest. The same bytes again are welcome.
@@ -136,7 +149,7 @@ class Admission:
         if held is None or held[1].round != view.spec.round:
             digest = self._state.get(AGGREGATE, view.spec.round)
             if digest is None:
-                raise RoundError(f"round {view.spec.round}: this node did not compute the aggregate")
+                raise NotYetError(f"round {view.spec.round}: this node did not compute the aggregate (yet)")
             aggregate = CiphertextVector.from_bytes(self._store.get(digest), self._manifest.public_key)
             held = self._aggregate = (aggregate, decryption_statement(view.spec, aggregate))
         return held
@@ -144,7 +157,16 @@ class Admission:
     def _round(self, round: int) -> OpenRoundView:
         view = self._view
         if view is None or view.spec.round < round:
-            raise NotYetError(f"round {round} is not open yet", advice="wait for it")
-        if view.spec.round > round or view.history.finalized or view.history.aborted:
+            raise NotYetError(f"round {round} is not open here (yet)", advice="wait for it, or ask its aggregator")
+        if view.spec.round > round or view.history.ended is not None:
             raise RoundError(f"round {round} is over", expected=f"round {view.spec.round}", got=f"round {round}")
         return view
+
+
+def _late(round: int, participant: Address) -> UpdateError:
+    return UpdateError(
+        f"round {round}: the update of {participant} is late",
+        expected="an upload before the accepted set was closed",
+        got="an upload after it",
+        advice="it is not part of this round; the next round is open to it",
+    )

@@ -14,30 +14,41 @@ from dataclasses import dataclass
 from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
+from fedtrust.crypto.merkle import merkle_path
 from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.plaintexts import PlaintextVector
+from fedtrust.crypto.signatures import ReceiptMessage, sign_receipt
 from fedtrust.crypto.threshold import PartialVector, combine
 from fedtrust.errors import (
+    ArtifactError,
+    CertificateMismatchError,
     CiphertextError,
     ConfigurationError,
+    EncodingError,
     FedtrustError,
     ModelError,
+    PeerRefusedError,
+    PeerUnreachableError,
     ProofError,
     RoundError,
     RpcUnreachableError,
     TransactionError,
     UpdateError,
 )
-from fedtrust.ledger.events import LedgerEvent, RoundSettled
+from fedtrust.ledger.events import AvailabilityChallenged, LedgerEvent, RoundSettled
 from fedtrust.ledger.interface import Ledger
-from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Phase, bitmap_of
-from fedtrust.nodes.admission import AGGREGATE, PARTIAL, REFUSED, UPDATE, Admission, OpenRoundView
+from fedtrust.ledger.types import ZERO_ADDRESS, ZERO_HASH, Address, Deadlines, Draw, PublishedKey, Role, members
+from fedtrust.nodes.admission import ACCEPTED, AGGREGATE, PARTIAL, REFUSED, UPDATE, Admission, OpenRoundView
+from fedtrust.nodes.client import AggregatorDirectory
 from fedtrust.nodes.follower import ChainFollower
+from fedtrust.nodes.mirror import Mirror, NotCopiedError
 from fedtrust.nodes.product import multiply_updates
 from fedtrust.nodes.report import Reporter
 from fedtrust.nodes.settings import FederationSettings
+from fedtrust.nodes.standing import require_in_force
 from fedtrust.protocol.aggregator import (
     AbortRound,
+    AggregatorChore,
     AggregatorCommand,
     AggregatorMachine,
     AggregatorPlan,
@@ -45,19 +56,25 @@ from fedtrust.protocol.aggregator import (
     CommitAggregate,
     FinalizeRound,
     OpenRound,
+    Reveal,
     SettleRound,
+    TakeOver,
+    VoidDescendant,
 )
 from fedtrust.protocol.machine import Clock, PartialAccepted, UpdateAccepted
 from fedtrust.protocol.partial import ProvenPartial, wrong_partials
 from fedtrust.protocol.payment import payout_record
+from fedtrust.protocol.receipt import Receipt
+from fedtrust.protocol.reputation import ReputationHistory
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
-from fedtrust.protocol.selection import TooFewParticipantsError, draw_participants
+from fedtrust.protocol.selection import TooFewParticipantsError
 from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference
+from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
 
-SPEC, ACCEPTED, RESULT = "spec", "accepted", "result"
+SPEC, RESULT = "spec", "result"
 MINIMUM_LEAD = 5
 """A stored plan whose commit deadline is nearer than this many seconds is replaced by a new one."""
 
@@ -83,24 +100,31 @@ class AggregatorNode:
         state: NodeState,
         inputs: AggregatorInputs,
         report: Reporter,
+        *,
+        private_key: bytes,
+        standby: bool = False,
+        peers: AggregatorDirectory | None = None,
     ) -> None:
-        """Verify the key manifest and compare it with the chain. Raises typed errors on anything that disagrees."""
+        """Verify the key manifest and compare it with the chain. Raises typed errors on anything that disagrees.
+
+        ``private_key`` is our account's: it signs receipts. A ``standby`` acts where another aggregator did not in
+        time. ``peers`` are the other aggregators: what their rounds made is copied from them, so that the federation
+        can go on without them.
+        """
         self._ledger, self._store, self._state, self._inputs, self._report = ledger, store, state, inputs, report
+        self._private_key, self._config = private_key, ledger.config()
         state.bind(ledger.chain_id, ledger.contract)
         manifest, settings = inputs.manifest, inputs.settings
         manifest.verify()
-        published = ledger.key()
-        if published is None or published.key_id != manifest.key_id:
-            raise ConfigurationError(
-                "the key manifest is not the one published on chain",
-                expected=to_hex(published.key_id) if published else "a published key",
-                got=to_hex(manifest.key_id),
-                advice="use the manifest that the operator published, or publish this one with `fedtrust deploy`",
-            )
+        require_published(manifest, ledger.key())
+        settings.require_allowed(self._config)
         store.put(manifest.to_bytes())
+        if inputs.initial_model is not None:
+            store.put(inputs.initial_model.to_bytes())
         self.admission = Admission(manifest, store, state)
         self.follower = ChainFollower(ledger)
         self.machine = AggregatorMachine(
+            ledger.account,
             AggregatorPlan(
                 rounds=settings.rounds,
                 threshold=manifest.threshold,
@@ -108,22 +132,41 @@ class AggregatorNode:
                 upload_margin=settings.upload_margin,
                 trustee_grace=settings.trustee_grace,
                 max_aborts=settings.max_aborts,
-            )
+                standby=standby,
+                standby_seconds=self._config.standby_seconds,
+                challenge_window=self._config.challenge_window,
+            ),
+            deployed_block=self._config.deployed_block,
         )
+        self._mirror = None if peers is None else Mirror(store, peers)
+        self._reputations = ReputationHistory()
         self._inbox: queue.Queue[UpdateAccepted | PartialAccepted] = queue.Queue()
         self._carried_out: AggregatorCommand | None = None
         self._unusable: set[int] = set()
-        self._complaint = ""
+        self._reputations_at = (-1, -1)
+        self._complaints: dict[str, str] = {}
+        self._not_revealed: set[int] = set()
         self._events: deque[LedgerEvent] = deque()
         self._readmitted = 0
 
     # what the service calls, from its threads
 
-    def receive_update(self, round: int, participant: Address, data: bytes) -> bytes:
-        """Admit an upload; returns its digest. See Admission.admit_update."""
-        digest, event = self.admission.admit_update(round, participant, data)
+    def receive_update(self, round: int, participant: Address, data: bytes) -> Receipt:
+        """Admit an upload; returns our receipt for it, by which we are bound. See Admission.admit_update."""
+        _, event = self.admission.admit_update(round, participant, data)
         self._inbox.put(event)
-        return digest
+        history = self.follower.history
+        own, seen = history.registry.identity(self._ledger.account), history.rounds[round]
+        message = ReceiptMessage(
+            round=round,
+            spec_hash=seen.opened.spec_hash,
+            epoch=1 if own is None else own.epoch,
+            participant=participant,
+            root=seen.commitments[participant].root,
+        )
+        federation = FederationId(self._ledger.chain_id, self._ledger.contract)
+        signature = sign_receipt(self._private_key, federation.chain_id, federation.contract, message)
+        return Receipt(federation, self._ledger.account, message, signature)
 
     def receive_partial(self, round: int, trustee: Address, data: bytes) -> bytes:
         """Admit a partial decryption; returns its digest. See Admission.admit_partial."""
@@ -139,18 +182,29 @@ class AggregatorNode:
         """Return the digests of the admitted updates of a round, by account."""
         return self._state.all(UPDATE, round)
 
+    def aggregate(self, round: int) -> bytes | None:
+        """Return the digest of the product that we committed in a round."""
+        return self._state.get(AGGREGATE, round)
+
     # the loop
 
     def step(self) -> bool:
-        """Take in what is new, carry out what the state wants. Returns whether anything moved."""
+        """Take in what is new, carry out what the state wants. Returns whether anything moved.
+
+        Raises IdentityError when our own identity is out of force.
+        """
         try:
             moved = self._take_in()
         except RpcUnreachableError as error:
             self._wait_for(error)  # nothing is lost: the next turn goes on where this one stopped
             return False
+        own = self.follower.history.registry.identity(self._ledger.account)
+        if own is not None:
+            require_in_force(own)
+        moved = self._copy_from_peers() or moved
         command = self.machine.command
-        if command is not None and command != self._carried_out:
-            moved = self._attempt(command) or moved
+        if command is not None and command != self._carried_out and self._attempt(command):
+            self._carried_out, moved = command, True
         for chore in self.machine.chores:
             moved = self._attempt(chore) or moved
         return moved
@@ -167,7 +221,10 @@ class AggregatorNode:
         while self._events:
             event = self._events[0]
             if isinstance(event, RoundSettled):
-                self._store_payouts(event.round)
+                self._store_payouts(event)
+            elif self._reputations_at < (event.block, event.log_index):
+                self._reputations.fold(event)
+                self._reputations_at = (event.block, event.log_index)
             self._events.popleft()
             self.machine.handle(event)
             self._report(type(event).__name__, block=event.block, **_summary(event))
@@ -190,34 +247,54 @@ class AggregatorNode:
 
     def _show_round(self) -> None:
         history = self.follower.history.rounds.get(self.machine.round)
-        if history is None:
+        if history is None or history.aggregator != self._ledger.account:
             self.admission.show(None)
             return
         self.admission.show(OpenRoundView(self._spec(self.machine.round), history))
 
-    def _attempt(self, command: AggregatorCommand) -> bool:
+    def _copy_from_peers(self) -> bool:
+        if self._mirror is None:
+            return False
+        try:
+            copied = self._mirror.copy_one(self.follower.history, self._ledger.account)
+        except (
+            PeerUnreachableError,
+            CertificateMismatchError,
+            PeerRefusedError,
+            ArtifactError,
+            EncodingError,
+        ) as error:
+            self._wait_for(error, "copy")  # it may be there at the next turn
+            return False
+        self._complaints.pop("copy", None)
+        return copied
+
+    def _attempt(self, command: AggregatorCommand | AggregatorChore) -> bool:
         try:
             self._carry_out(command)
-        except (TransactionError, RpcUnreachableError, TooFewParticipantsError) as error:
+        except (TransactionError, RpcUnreachableError, TooFewParticipantsError, NotCopiedError) as error:
             # the chain moved on, or cannot be reached, or too few are registered: look again at the next turn
-            self._wait_for(error, command=type(command).__name__, round=command.round)
+            self._wait_for(error, type(command).__name__, round=command.round)
             return False
-        if not isinstance(command, SettleRound):
-            self._carried_out = command
-        self._complaint = ""
+        self._complaints.pop(type(command).__name__, None)
         return True
 
-    def _wait_for(self, error: FedtrustError, **fields: object) -> None:
-        if error.message != self._complaint:
-            self._complaint = error.message
-            self._report("Waiting", **fields, reason=error.diagnostics())
+    def _wait_for(self, error: FedtrustError, command: str = "", **fields: object) -> None:
+        """Report why ``command`` (or the whole turn) waits, once per reason."""
+        if self._complaints.get(command) != error.message:
+            self._complaints[command] = error.message
+            named = {"command": command} if command else {}
+            self._report("Waiting", **named, **fields, reason=error.diagnostics())
 
-    def _carry_out(self, command: AggregatorCommand) -> None:
+    def _carry_out(self, command: AggregatorCommand | AggregatorChore) -> None:
         match command:
             case OpenRound():
                 self._open(command.round)
             case CloseCommits():
                 self._ledger.close_commits(command.round)
+            case TakeOver():
+                self._spec(command.round)  # without it we could not run the round
+                self._ledger.take_over(command.round)
             case CommitAggregate():
                 self._aggregate(command.round)
             case FinalizeRound():
@@ -226,43 +303,56 @@ class AggregatorNode:
                 self._ledger.abort_round(command.round)
             case SettleRound():
                 self._ledger.settle_round(command.round)
+            case VoidDescendant():
+                self._ledger.void_descendant(command.round)
+            case Reveal():
+                self._reveal(command)
 
     # the commands
 
     def _open(self, number: int) -> None:
+        draw = self._ledger.draw()
         planned = self._state.get(SPEC, number)
         spec = None if planned is None else RoundSpec.from_bytes(self._store.get(planned))
-        if spec is None or spec.deadlines.commit < self._ledger.now() + MINIMUM_LEAD:
+        if spec is None or not self._still_good(spec, draw):
             if planned is not None:
                 self._state.forget(SPEC, number)
-            spec = self._plan(number)
+            spec = self._plan(number, draw)
             self._state.put(SPEC, number, "", self._store.put(spec.to_bytes()))
-        selected = [i.index for i in self.follower.history.participants() if i.account in spec.participants]
         self._ledger.open_round(
             number,
             spec_hash=spec.digest,
             base_model_hash=spec.base_model,
-            selected=bitmap_of(selected),
+            selected=draw.selected,
             quorum=spec.quorum,
             ciphertexts=spec.layout.ciphertexts(self._inputs.manifest.public_key.bits),
             deadlines=spec.deadlines,
         )
 
-    def _plan(self, number: int) -> RoundSpec:
-        history, settings = self.follower.history, self._inputs.settings
+    def _still_good(self, spec: RoundSpec, draw: Draw) -> bool:
+        """Whether a round that was planned before a crash, or before a refusal, can still be opened as it is."""
+        model = self._ledger.current_model()
+        return (
+            spec.deadlines.commit >= self._ledger.now() + MINIMUM_LEAD
+            and spec.beacon == Beacon(draw.beacon_block, draw.beacon)
+            and spec.participants == self._drawn(draw)
+            and model in (ZERO_HASH, spec.base_model)
+        )
+
+    def _drawn(self, draw: Draw) -> tuple[Address, ...]:
+        holders = (self.follower.history.registry.holder(Role.PARTICIPANT, i) for i in members(draw.selected))
+        return tuple(account for account in holders if account is not None)
+
+    def _plan(self, number: int, draw: Draw) -> RoundSpec:
+        settings, participants = self._inputs.settings, self._drawn(draw)
         base = self._base_model()
-        block = history.beacon_block(number)
-        beacon = self._ledger.block_hash(block)
-        active = sum(i.active for i in history.participants())
-        count = settings.participants_per_round or active
-        if active < max(count, settings.quorum):
+        if len(participants) < settings.quorum or len(participants) != draw.selected.bit_count():
             raise TooFewParticipantsError(
-                f"round {number} cannot open: too few active participants are registered",
-                expected=f"at least {max(count, settings.quorum)}",
-                got=active,
+                f"round {number} cannot open: too few participants can be drawn",
+                expected=f"at least {settings.quorum}",
+                got=len(participants),
+                advice="more have to register; who is suspended can run `fedtrust resume`",
             )
-        candidates = self._ledger.block_number()
-        drawn = draw_participants(beacon, number, history.participants(candidates), count)
         now = self._ledger.now()
         return RoundSpec(
             federation=FederationId(self._ledger.chain_id, self._ledger.contract),
@@ -273,8 +363,9 @@ class AggregatorNode:
             layout=settings.layout(base.parameters, self._inputs.metrics),
             key_id=self._inputs.manifest.key_id,
             privacy=Privacy(settings.clip_norm),
-            beacon=Beacon(block, beacon, candidates),
-            participants=tuple(i.account for i in drawn),
+            payout_rule=self._config.payout_rule,
+            beacon=Beacon(draw.beacon_block, draw.beacon),
+            participants=participants,
             quorum=settings.quorum,
             deadlines=Deadlines(
                 commit=now + settings.commit_seconds,
@@ -286,25 +377,61 @@ class AggregatorNode:
     def _base_model(self) -> Model:
         current = self._ledger.current_model()
         if current != ZERO_HASH:
-            return Model.from_bytes(self._store.get(current))
+            return Model.from_bytes(self._copied(current, self.follower.history.model_round, "model"))
         if self._inputs.initial_model is None:
             raise ModelError(
                 "round 1 needs a model to start from", advice="make one with `fedtrust model` and pass --initial-model"
             )
-        self._store.put(self._inputs.initial_model.to_bytes())
         return self._inputs.initial_model
+
+    def _copied(self, digest: bytes, number: int, what: str) -> bytes:
+        """Return what another aggregator may have made; raises NotCopiedError while we wait for a copy of it."""
+        seen = self.follower.history.rounds.get(number)
+        if seen is not None and self._mirror is not None and not self._store.has(digest):
+            raise NotCopiedError(
+                f"the {what} of round {number} is not here yet",
+                expected=to_hex(digest),
+                got=f"no copy from {seen.aggregator}",
+                advice="it is copied when its aggregator answers; name its address with --peer",
+            )
+        return self._store.get(digest)
 
     def _aggregate(self, number: int) -> None:
         spec, key = self._spec(number), self._inputs.manifest.public_key
-        recorded = self._state.get(ACCEPTED, number)
+        if self._ledger.now() > self.follower.history.rounds[number].deadlines.aggregate:
+            return  # too late; the machine goes on when the clock says so
+        chosen = self.admission.close(number, spec.participants)
         uploads = self.uploads(number)
-        chosen = recorded.decode().split() if recorded else [a for a in spec.participants if a in uploads]
-        self._state.put(ACCEPTED, number, "", " ".join(chosen).encode())
         count = spec.layout.ciphertexts(key.bits)
         product = multiply_updates(self._store, self._state, number, [uploads[a] for a in chosen], key, count)
         self._state.put(AGGREGATE, number, "", self._store.put(product.to_bytes()))
-        indices = [i.index for i in self.follower.history.participants() if i.account in chosen]
-        self._ledger.commit_aggregate(number, accepted=bitmap_of(indices), aggregate_root=product.root())
+        accepted = self.follower.history.rounds[number].bitmap(chosen)
+        self._ledger.commit_aggregate(number, accepted=accepted, aggregate_root=product.root())
+
+    def _reveal(self, command: Reveal) -> None:
+        """Show what an availability dispute demands: who does not loses its stake."""
+        demanded = self.machine.history.disputes[command.dispute].opened
+        if not isinstance(demanded, AvailabilityChallenged):
+            return
+        key, number = self._inputs.manifest.public_key, command.round
+        if demanded.participant == ZERO_ADDRESS:
+            digest = self._state.get(AGGREGATE, number)
+        else:
+            digest = self._state.get(UPDATE, number, demanded.participant)
+        if digest is None:
+            if command.dispute not in self._not_revealed:
+                self._not_revealed.add(command.dispute)
+                self._report("CannotReveal", round=number, dispute=command.dispute)
+            return
+        data = self._store.get(digest)
+        if demanded.participant == ZERO_ADDRESS:
+            vector = CiphertextVector.from_bytes(data, key)
+        else:
+            count = self.follower.history.rounds[number].opened.ciphertexts
+            vector = EncryptedUpdate.from_bytes(data, key, expected_count=count).ciphertexts
+        leaves = vector.leaves()
+        self._ledger.reveal(command.dispute, ciphertext=leaves[demanded.leaf], path=merkle_path(leaves, demanded.leaf))
+        self._report("Revealed", round=number, dispute=command.dispute, leaf=demanded.leaf)
 
     def _finalize(self, command: FinalizeRound) -> None:
         number = command.round
@@ -376,18 +503,49 @@ class AggregatorNode:
             self._report("WrongPartial", round=number, trustee=account, evidence=to_hex(digest))
         return blamed
 
-    def _store_payouts(self, number: int) -> None:
-        state = self._ledger.round(number)
-        if state.phase is Phase.SETTLED:
-            record = payout_record(self._ledger.config(), state, self.follower.history.identities())
-            self._store.put(record.to_bytes())
+    def _store_payouts(self, event: RoundSettled) -> None:
+        state = self._ledger.round(event.round)  # before anything is folded: a chain out of reach leaves all as it was
+        if self._reputations_at < (event.block, event.log_index):
+            self._reputations.fold(event)
+            self._reputations_at = (event.block, event.log_index)
+        self._store.put(payout_record(self._config, state, self._reputations).to_bytes())
 
     def _spec(self, number: int) -> RoundSpec:
         opened = self.follower.history.rounds[number].opened
-        return RoundSpec.from_bytes(self._store.get(opened.spec_hash))
+        return RoundSpec.from_bytes(self._copied(opened.spec_hash, number, "spec"))
+
+
+def require_published(manifest: KeyManifest, published: PublishedKey | None) -> None:
+    """Check that a verified manifest is what the operator published. Raises ConfigurationError."""
+    if published is None or published.key_id != manifest.key_id:
+        raise ConfigurationError(
+            "the key manifest is not the one published on chain",
+            expected=to_hex(published.key_id) if published else "a published key",
+            got=to_hex(manifest.key_id),
+            advice="use the manifest that the operator published, or publish this one with `fedtrust deploy`",
+        )
+    modulus_hash = manifest.public_key.modulus_hash
+    if published.modulus_hash != modulus_hash:
+        raise ConfigurationError(
+            "the contract has another modulus than the key manifest: every honest aggregate would look wrong",
+            expected=to_hex(modulus_hash),
+            got=to_hex(published.modulus_hash),
+            advice="do not take part; the operator has to deploy a new contract",
+        )
 
 
 def _summary(event: object) -> dict[str, object]:
-    names = ("round", "account", "role", "participant", "trustee", "reason", "amount")
+    names = (
+        "round",
+        "account",
+        "role",
+        "participant",
+        "trustee",
+        "aggregator",
+        "reason",
+        "amount",
+        "dispute",
+        "outcome",
+    )
     found = {name: getattr(event, name) for name in names if hasattr(event, name)}
     return {name: getattr(value, "name", value) for name, value in found.items()}

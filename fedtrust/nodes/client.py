@@ -17,12 +17,14 @@ from fedtrust.errors import (
 )
 from fedtrust.ledger.types import Address, Identity
 from fedtrust.nodes.identity import Identity as OwnIdentity
+from fedtrust.nodes.standing import in_force
 from fedtrust.nodes.tls import client_context
 from fedtrust.protocol.fields import address
 from fedtrust.protocol.receipt import Receipt
 from fedtrust.store.artifacts import ArtifactReader, RemoteStore
 
 TIMEOUT_SECONDS = 60.0
+CONNECT_SECONDS = 5.0
 _MOST_BRACKETS = 1000
 
 
@@ -63,7 +65,12 @@ class HttpsClient:
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
         """``context`` comes from ``tls.client_context``."""
         self._url = url.rstrip("/")
-        self._client = httpx.Client(base_url=self._url, verify=context, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.Client(
+            base_url=self._url,
+            verify=context,
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+        )
 
     @property
     def artifacts(self) -> ArtifactReader:
@@ -150,6 +157,10 @@ class HttpsDirectory:
         registered = next((i for i in self._identities() if i.account == aggregator), None)
         if registered is None:
             raise PeerUnreachableError(f"the aggregator {aggregator} is not registered, as far as this node has seen")
+        if self._own is not None and not in_force(registered):
+            raise PeerUnreachableError(
+                f"the aggregator {aggregator} is {registered.status.name}: nothing is sent to it"
+            )
         mismatch: CertificateMismatchError | None = None
         away: PeerUnreachableError | None = None
         for url in self._urls:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fedtrust.errors import FedtrustError, PeerRefusedError
+from collections.abc import Mapping
+
+from fedtrust.errors import FedtrustError, PeerRefusedError, PeerUnreachableError
 from fedtrust.ledger.types import Address
 from fedtrust.nodes.admission import NotYetError
 from fedtrust.nodes.aggregator import AggregatorNode
-from fedtrust.nodes.client import TryLaterError
+from fedtrust.nodes.client import AggregatorClient, TryLaterError
+from fedtrust.protocol.receipt import Receipt
 from fedtrust.store.artifacts import ArtifactReader, RemoteStore
 
 
@@ -26,10 +29,14 @@ class DirectClient:
         """See AggregatorClient."""
         return {Address(a): d for a, d in self._node.uploads(round).items()}
 
-    def upload_update(self, round: int, data: bytes) -> None:
+    def aggregate(self, round: int) -> bytes | None:
+        """See AggregatorClient."""
+        return self._node.aggregate(round)
+
+    def upload_update(self, round: int, data: bytes) -> Receipt:
         """See AggregatorClient."""
         try:
-            self._node.receive_update(round, self._account, data)
+            return self._node.receive_update(round, self._account, data)
         except FedtrustError as error:
             raise _as_peer_error(error) from error
 
@@ -39,6 +46,21 @@ class DirectClient:
             self._node.receive_partial(round, self._account, data)
         except FedtrustError as error:
             raise _as_peer_error(error) from error
+
+
+class DirectDirectory:
+    """Aggregators in the same process, by account. Implements AggregatorDirectory."""
+
+    def __init__(self, clients: Mapping[Address, AggregatorClient]) -> None:
+        """Take the clients as they are; who adds to them later adds aggregators."""
+        self._clients = clients
+
+    def client(self, aggregator: Address) -> AggregatorClient:
+        """See AggregatorDirectory."""
+        found = self._clients.get(aggregator)
+        if found is None:
+            raise PeerUnreachableError(f"the aggregator {aggregator} is not in this process")
+        return found
 
 
 def _as_peer_error(error: FedtrustError) -> PeerRefusedError:

@@ -14,7 +14,7 @@ class ChainFollower:
         """Start before the contract's first block."""
         self._ledger = ledger
         self._next_block = ledger.config().deployed_block
-        self.history = FederationHistory()
+        self.history = FederationHistory(deployed_block=self._next_block)
 
     def poll(self) -> tuple[LedgerEvent, ...]:
         """Return the events confirmed since the last call, folded into ``history``."""

@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import (
     ArtifactError,
+    CertificateMismatchError,
     CiphertextError,
     EncodingError,
     FedtrustError,
@@ -24,10 +25,10 @@ from fedtrust.errors import (
 )
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.interface import Ledger
-from fedtrust.ledger.types import RoundState
-from fedtrust.nodes.client import TryLaterError
+from fedtrust.nodes.client import AggregatorClient, AggregatorDirectory, TryLaterError
 from fedtrust.nodes.follower import ChainFollower
 from fedtrust.nodes.report import Reporter
+from fedtrust.nodes.standing import require_in_force
 from fedtrust.protocol.machine import StepDone, StepRefused
 from fedtrust.protocol.selection import verify_selection
 from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, FederationId, RoundSpec, verify_quorum, verify_spec
@@ -49,6 +50,7 @@ REFUSALS = (
     CiphertextError,
     ProofError,
     RoundError,
+    CertificateMismatchError,
 )
 """What makes a node sit a round out: a cheat costs at most the round it happens in. Anything else ends the node."""
 
@@ -79,7 +81,13 @@ class NodeLoop(ABC, Generic[Command]):
     """A node around a machine. ``refusal`` is why it last sat a round out, if it ever did."""
 
     def __init__(
-        self, ledger: Ledger, machine: Machine[Command], report: Reporter, *, minimum_quorum: int = MINIMUM_PARTICIPANTS
+        self,
+        ledger: Ledger,
+        machine: Machine[Command],
+        aggregators: AggregatorDirectory,
+        report: Reporter,
+        *,
+        minimum_quorum: int = MINIMUM_PARTICIPANTS,
     ) -> None:
         """Start before the contract's first event; a restarted node replays them all.
 
@@ -87,6 +95,7 @@ class NodeLoop(ABC, Generic[Command]):
         """
         self._minimum_quorum = minimum_quorum
         self.ledger, self.machine, self.report = ledger, machine, report
+        self._aggregators, self._config = aggregators, ledger.config()
         self.follower = ChainFollower(ledger)
         self.refusal: FedtrustError | None = None
         self._sent: Command | None = None
@@ -97,7 +106,10 @@ class NodeLoop(ABC, Generic[Command]):
         """Do what ``command`` says. Returns False if the chain's own event will say that it is done."""
 
     def step(self) -> bool:
-        """Take in what is new, carry out what the state wants. Returns whether anything moved."""
+        """Take in what is new, carry out what the state wants. Returns whether anything moved.
+
+        Raises IdentityError when our own identity is out of force: there is nothing left to do.
+        """
         try:
             events = self.follower.poll()
         except RpcUnreachableError as error:
@@ -105,6 +117,9 @@ class NodeLoop(ABC, Generic[Command]):
             return False
         for event in events:
             self.machine.handle(event)
+        own = self.follower.history.registry.identity(self.ledger.account)
+        if own is not None:
+            require_in_force(own)
         command = self.machine.command
         if command is None or command == self._sent:
             return bool(events)
@@ -130,13 +145,26 @@ class NodeLoop(ABC, Generic[Command]):
             self._complaint = error.message
             self.report("Waiting", **fields, reason=error.diagnostics())
 
-    def verified_spec(self, state: RoundState, manifest: KeyManifest, artifacts: ArtifactReader) -> RoundSpec:
+    def client(self, round: int) -> AggregatorClient:
+        """Return the aggregator that runs ``round`` now. Raises PeerUnreachableError or CertificateMismatchError."""
+        return self._aggregators.client(self.follower.history.rounds[round].aggregator)
+
+    def verified_spec(self, round: int, manifest: KeyManifest, artifacts: ArtifactReader) -> RoundSpec:
         """Fetch the spec of a round and check it against the chain. Raises ArtifactError, EncodingError, SpecError."""
-        spec = RoundSpec.from_bytes(artifacts.get(state.spec_hash))
-        federation = FederationId(self.ledger.chain_id, self.ledger.contract)
+        history, config = self.follower.history, self._config
+        opened = history.rounds[round].opened
+        spec = RoundSpec.from_bytes(artifacts.get(opened.spec_hash))
         verify_quorum(spec, self._minimum_quorum)
-        verify_spec(spec, state, federation, key_id=manifest.key_id, key_bits=manifest.public_key.bits)
-        verify_selection(spec, self.follower.history, self.ledger.block_hash(spec.beacon.block))
+        verify_spec(
+            spec,
+            opened,
+            FederationId(self.ledger.chain_id, self.ledger.contract),
+            key_id=manifest.key_id,
+            key_bits=manifest.public_key.bits,
+            payout_rule=config.payout_rule,
+        )
+        beacon = self.ledger.block_hash(history.beacon_block(round))
+        verify_selection(spec, history, beacon, config.participants_per_round)
         return spec
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
-from fedtrust.crypto.signatures import UpdateMessage, sign_update
-from fedtrust.errors import ModelError, RoundError, SpecError, UpdateError
+from fedtrust.crypto.signatures import ReceiptMessage, UpdateMessage, sign_update
+from fedtrust.errors import ModelError, ProofError, RoundError, SpecError, UpdateError
 from fedtrust.learning.task import Task
 from fedtrust.learning.training import initial_model, local_update
 from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import Identity, Phase
-from fedtrust.nodes.client import AggregatorClient
+from fedtrust.nodes.client import AggregatorDirectory
 from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.contribution import clip_to_norm, encode
+from fedtrust.protocol.history import RoundHistory
 from fedtrust.protocol.participant import CommitUpdate, ParticipantCommand, ParticipantMachine, PrepareUpdate
-from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, RoundSpec
+from fedtrust.protocol.receipt import Receipt
+from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, FederationId, RoundSpec
 from fedtrust.protocol.training import participant_label
-from fedtrust.protocol.update import EncryptedUpdate, prepare_update
+from fedtrust.protocol.update import EncryptedUpdate, prepare_update, signed_in_epoch
 from fedtrust.rules.model import Model
-from fedtrust.store.artifacts import ArtifactStore
+from fedtrust.store.artifacts import ArtifactReader, ArtifactStore
 from fedtrust.store.state import NodeState
 
-PREPARED = "update"
+PREPARED, RECEIPT = "update", "receipt"
+"""In a node's state: the digest of our update of a round, and of the receipt for it by the aggregator that gave it."""
 
 
 class ParticipantNode(NodeLoop[ParticipantCommand]):
@@ -31,7 +34,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
     def __init__(
         self,
         ledger: Ledger,
-        client: AggregatorClient,
+        aggregators: AggregatorDirectory,
         store: ArtifactStore,
         state: NodeState,
         manifest: KeyManifest,
@@ -49,12 +52,12 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
         ``exponent_bits`` is the length of our encryption exponents; None for half the key's.
         """
         self._exponent_bits = exponent_bits
-        self._client, self._store, self._state = client, store, state
+        self._store, self._state = store, state
         state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._task, self._task_code, self._private_key = manifest, task, task_code, private_key
         self._registration = registration
         machine = ParticipantMachine(registration.account, registration.index)
-        super().__init__(ledger, machine, report, minimum_quorum=minimum_quorum)
+        super().__init__(ledger, machine, aggregators, report, minimum_quorum=minimum_quorum)
 
     def carry_out(self, command: ParticipantCommand) -> bool:
         """See NodeLoop."""
@@ -74,8 +77,7 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
                 return False
             case _:
                 # only reached after CommitsClosed is on chain: nobody can build on what we show now
-                self._client.upload_update(command.round, self._prepared(command.round).to_bytes())
-                self.report("Uploaded", round=command.round)
+                self._upload(command.round)
         return True
 
     def _prepare(self, command: PrepareUpdate) -> None:
@@ -85,9 +87,17 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
                 f"round {command.round}: the commit phase is over", expected=Phase.COMMIT.name, got=state.phase.name
             )
         key = self._manifest.public_key
-        spec = self.verified_spec(state, self._manifest, self._client.artifacts)
+        artifacts = self.client(command.round).artifacts
+        spec = self.verified_spec(command.round, self._manifest, artifacts)
+        if self._registration.account not in spec.participants:
+            raise SpecError(
+                f"round {spec.round}: another account held our place when the round was opened",
+                expected=self._registration.account,
+                got=list(spec.participants),
+                advice="nothing to do: the next round is open to this account",
+            )
         self._verify_task(spec)
-        base = self._base_model(spec)
+        base = self._base_model(spec, artifacts)
         self.report("Training", round=spec.round)
         update = local_update(self._task, base, spec.algorithm.training, spec.round, training_label(self._registration))
         vector = encode(
@@ -98,15 +108,62 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
             metrics=update.evaluation.metrics,
         )
 
-        def sign(message: UpdateMessage) -> bytes:
-            return sign_update(self._private_key, self.ledger.chain_id, self.ledger.contract, message)
-
         self.report("Encrypting", round=spec.round, ciphertexts=spec.layout.ciphertexts(key.bits))
         prepared = prepare_update(
-            spec, key, vector, self._registration.account, sign, exponent_bits=self._exponent_bits
+            spec,
+            key,
+            vector,
+            self._registration.account,
+            self._sign,
+            epoch=self._epoch(),
+            exponent_bits=self._exponent_bits,
         )
         self._state.put(PREPARED, spec.round, "", self._store.put(prepared.to_bytes()))
         self.report("Encrypted", round=spec.round, ciphertexts=prepared.message.ciphertexts)
+
+    def _upload(self, round: int) -> None:
+        seen = self.follower.history.rounds[round]
+        committed = seen.commitments[self._registration.account]
+        # a rotation between signing and committing asks for another signature of the same content
+        update = signed_in_epoch(self._prepared(round), committed.epoch, self._sign)
+        receipt = self.client(round).upload_update(round, update.to_bytes())
+        self._keep_receipt(receipt, update, seen)
+        self.report("Uploaded", round=round, receipt=to_hex(receipt.digest))
+
+    def _keep_receipt(self, receipt: Receipt, update: EncryptedUpdate, seen: RoundHistory) -> None:
+        """Check that the aggregator bound itself to our update, and keep its word: it is evidence if it breaks it."""
+        aggregator = self.follower.history.registry.identity(seen.aggregator)
+        epoch = receipt.message.epoch
+        expected = Receipt(
+            federation=FederationId(self.ledger.chain_id, self.ledger.contract),
+            aggregator=seen.aggregator,
+            message=ReceiptMessage(
+                round=update.message.round,
+                spec_hash=update.message.spec_hash,
+                epoch=epoch,
+                participant=update.participant,
+                root=update.message.root,
+            ),
+            signature=receipt.signature,
+        )
+        if receipt != expected or aggregator is None or not 1 <= epoch <= aggregator.epoch:
+            raise ProofError(
+                f"round {update.message.round}: the aggregator's receipt is for something else than our update",
+                expected=expected.to_bytes().decode(),
+                got=receipt.to_bytes().decode(),
+                advice="without a receipt nobody can prove that the update was left out; watch this aggregator",
+            )
+        receipt.verify()
+        digest = self._store.put(receipt.to_bytes())
+        if self._state.get(RECEIPT, update.message.round, seen.aggregator) is None:
+            self._state.put(RECEIPT, update.message.round, seen.aggregator, digest)
+
+    def _sign(self, message: UpdateMessage) -> bytes:
+        return sign_update(self._private_key, self.ledger.chain_id, self.ledger.contract, message)
+
+    def _epoch(self) -> int:
+        own = self.follower.history.registry.identity(self._registration.account)
+        return self._registration.epoch if own is None else own.epoch
 
     def _verify_task(self, spec: RoundSpec) -> None:
         if spec.task.code != self._task_code:
@@ -123,8 +180,8 @@ class ParticipantNode(NodeLoop[ParticipantCommand]):
                 got=spec.layout.metrics,
             )
 
-    def _base_model(self, spec: RoundSpec) -> Model:
-        base = Model.from_bytes(self._client.artifacts.get(spec.base_model))
+    def _base_model(self, spec: RoundSpec, artifacts: ArtifactReader) -> Model:
+        base = Model.from_bytes(artifacts.get(spec.base_model))
         initial_model(self._task, 0).require_schema(base)
         if base.parameters != spec.layout.parameters:
             raise ModelError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from fedtrust.crypto.packing import SlotLayout
 from fedtrust.errors import ConfigurationError, SpecError
+from fedtrust.ledger.types import FederationConfig
 from fedtrust.protocol.contribution import VectorLayout
 from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, Algorithm, Privacy
 from fedtrust.protocol.training import TrainingParameters
@@ -16,14 +17,10 @@ from fedtrust.protocol.training import TrainingParameters
 
 @dataclass(frozen=True, slots=True)
 class FederationSettings:
-    """What the aggregator writes into every RoundSpec, and how long it waits. Times are seconds.
-
-    ``participants_per_round`` 0 selects every active participant.
-    """
+    """What the aggregator writes into every RoundSpec, and how long it waits. Times are seconds."""
 
     rounds: int = 10
     quorum: int = 2
-    participants_per_round: int = 0
     commit_seconds: int = 120
     aggregate_seconds: int = 60
     finalize_seconds: int = 60
@@ -65,6 +62,22 @@ class FederationSettings:
             )
         if min(self.commit_seconds, self.aggregate_seconds, self.finalize_seconds, self.rounds) < 1:
             raise ConfigurationError("impossible settings: rounds and all three times must be at least 1")
+
+    def require_allowed(self, config: FederationConfig) -> None:
+        """Check that the contract would open rounds with these settings. Raises ConfigurationError."""
+        if self.quorum < config.minimum_quorum:
+            raise ConfigurationError(
+                "impossible settings: the contract asks for a larger quorum",
+                expected=f"at least {config.minimum_quorum}",
+                got=self.quorum,
+            )
+        seconds = self.commit_seconds + self.aggregate_seconds + self.finalize_seconds
+        if seconds > config.max_round_seconds:
+            raise ConfigurationError(
+                "impossible settings: the three times together are longer than the contract lets a round take",
+                expected=f"at most {config.max_round_seconds}",
+                got=seconds,
+            )
 
     @property
     def training(self) -> TrainingParameters:

@@ -10,6 +10,7 @@ from fedtrust.crypto.encoding import sha256, to_hex
 from fedtrust.errors import CertificateMismatchError, IdentityError, KeyFileError
 from fedtrust.ledger.types import Address, Identity, Role
 from fedtrust.nodes import identity as identity_folder
+from fedtrust.nodes.standing import in_force, require_in_force
 
 
 def _load_own_certificate(context: ssl.SSLContext, identity: identity_folder.Identity) -> None:
@@ -43,13 +44,16 @@ class ServerTrust:
         self.context.verify_mode = ssl.CERT_OPTIONAL
         _load_own_certificate(self.context, own)
         self._known: dict[bytes, Identity] = {}
+        self._trusted: set[bytes] = set()
 
     def follow(self, identities: Iterable[Identity]) -> None:
-        """Take over what the chain says now; revocations take effect at the next request."""
-        for identity in identities:
-            if identity.certificate_fingerprint not in self._known:
+        """Take over what the chain says now; revocations and rotations take effect at the next request."""
+        known = {identity.certificate_fingerprint: identity for identity in identities}
+        for fingerprint, identity in known.items():
+            if fingerprint not in self._trusted:
                 _trust(self.context, [identity.certificate])
-            self._known[identity.certificate_fingerprint] = identity
+                self._trusted.add(fingerprint)
+        self._known = known  # a certificate that was rotated away still connects, and is nobody's
 
     def peer(self, certificate: bytes | None, role: Role) -> Identity:
         """Return who presented ``certificate``. Raises CertificateMismatchError or IdentityError."""
@@ -63,8 +67,7 @@ class ServerTrust:
             raise CertificateMismatchError(
                 "the client certificate is not registered on chain", got=to_hex(sha256(certificate))
             )
-        if not identity.active:
-            raise IdentityError(f"{identity.account} is revoked", advice="ask the operator")
+        require_in_force(identity)
         if identity.role is not role:
             raise IdentityError(
                 f"{identity.account} has another role", expected=role.name.lower(), got=identity.role.name.lower()
@@ -78,7 +81,7 @@ def client_context(own: identity_folder.Identity | None, aggregators: Iterable[I
     The registered certificate itself is pinned, so host names prove nothing more and are not compared. A reader
     without a certificate sends nothing and verifies all it gets, so it may read from a revoked aggregator too.
     """
-    certificates = [i.certificate for i in aggregators if i.role is Role.AGGREGATOR and (i.active or own is None)]
+    certificates = [i.certificate for i in aggregators if i.role is Role.AGGREGATOR and (own is None or in_force(i))]
     if not certificates:
         raise IdentityError("no aggregator is registered on chain", advice="register one first")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -94,7 +97,7 @@ def client_context(own: identity_folder.Identity | None, aggregators: Iterable[I
 def verify_registration(own: identity_folder.PublicIdentity, registered: Identity | None) -> Identity:
     """Check that our identity folder is what the chain has registered for our account; returns the registration.
 
-    Raises IdentityError (unregistered, revoked, another role) or CertificateMismatchError.
+    Raises IdentityError (not in force, see standing.py, or of another role) or CertificateMismatchError.
     """
     account: Address = own.account
     if registered is None:
@@ -102,10 +105,9 @@ def verify_registration(own: identity_folder.PublicIdentity, registered: Identit
             f"{account} is not registered",
             expected=f"a registered {own.role.name.lower()}",
             got="nothing on chain",
-            advice="send identity.json to the operator, who runs `fedtrust register`",
+            advice="send identity.json to the operator, who runs `fedtrust admit`; then run `fedtrust register`",
         )
-    if not registered.active:
-        raise IdentityError(f"{account} is revoked", advice="ask the operator why")
+    require_in_force(registered)
     if registered.role is not own.role:
         raise IdentityError(
             f"{account} is registered for another role",

@@ -10,8 +10,8 @@ from fedtrust.crypto.paillier import PublicKey
 from fedtrust.crypto.threshold import KeyShare
 from fedtrust.errors import RoundError
 from fedtrust.ledger.interface import Ledger
-from fedtrust.ledger.types import Address, Phase
-from fedtrust.nodes.client import AggregatorClient
+from fedtrust.ledger.types import Address, Phase, Status
+from fedtrust.nodes.client import AggregatorDirectory
 from fedtrust.nodes.loop import NodeLoop
 from fedtrust.nodes.report import Reporter
 from fedtrust.protocol.partial import ProvenPartial
@@ -56,7 +56,7 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
     def __init__(
         self,
         ledger: Ledger,
-        client: AggregatorClient,
+        aggregators: AggregatorDirectory,
         store: ArtifactStore,
         state: NodeState,
         manifest: KeyManifest,
@@ -66,10 +66,10 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
         minimum_quorum: int = MINIMUM_PARTICIPANTS,
     ) -> None:
         """``store`` and ``state`` are our own; ``share`` was checked against the manifest when it was opened."""
-        self._client, self._store, self._state = client, store, state
+        self._store, self._state = store, state
         state.bind(ledger.chain_id, ledger.contract)
         self._manifest, self._share = manifest, share
-        super().__init__(ledger, TrusteeMachine(ledger.account), report, minimum_quorum=minimum_quorum)
+        super().__init__(ledger, TrusteeMachine(ledger.account), aggregators, report, minimum_quorum=minimum_quorum)
 
     def carry_out(self, command: TrusteeCommand) -> bool:
         """See NodeLoop."""
@@ -82,7 +82,7 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
                 self.report("Attested", round=command.round)
                 return False
             case _:
-                self._client.upload_partial(command.round, self._stored(command.round).to_bytes())
+                self.client(command.round).upload_partial(command.round, self._stored(command.round).to_bytes())
                 self.report("PartialSent", round=command.round)
         return True
 
@@ -92,16 +92,26 @@ class TrusteeNode(NodeLoop[TrusteeCommand]):
             raise RoundError(
                 f"round {round}: nothing to decrypt now", expected=Phase.DECRYPT.name, got=state.phase.name
             )
-        key, artifacts = self._manifest.public_key, self._client.artifacts
-        spec = self.verified_spec(state, self._manifest, artifacts)
-        history = self.follower.history
+        self._require_in_force(round)
+        key, client = self._manifest.public_key, self.client(round)
+        spec = self.verified_spec(round, self._manifest, client.artifacts)
         count = spec.layout.ciphertexts(key.bits)
-        updates = FetchedUpdates(artifacts, self._client.uploads(round), key, count)
-        agreed = agree(state, spec, key, history.participants(), history.rounds[round].commitments, updates)
+        updates = FetchedUpdates(client.artifacts, client.uploads(round), key, count)
+        agreed = agree(state, spec, key, self.follower.history.rounds[round].commitments, updates)
         self.report("Decrypting", round=round, accepted=len(agreed.accepted), ciphertexts=count)
         proven = self._release(agreed)
         self._state.put(PARTIAL, round, "", self._store.put(proven.to_bytes()))
         self.report("Decrypted", round=round, accepted=len(agreed.accepted), root=to_hex(proven.partial.root()))
+
+    def _require_in_force(self, round: int) -> None:
+        own = self.follower.history.registry.identity(self.ledger.account)
+        if own is not None and own.status is Status.LEAVING and round > own.retired_at_round:
+            raise RoundError(
+                f"round {round}: we left before it was opened",
+                expected=f"a round up to {own.retired_at_round}",
+                got=round,
+                advice="the stake can be released with `fedtrust release` when its time has come",
+            )
 
     def _release(self, agreed: AgreedAggregate) -> ProvenPartial:
         return release_partial(self._manifest, self._share, agreed, self._state)
