@@ -38,6 +38,8 @@ from fedtrust.rules.model import Model
 @click.option("--settings", "settings_file", type=options.file, help="TOML file of federation settings.")
 @click.option("--rounds", type=click.IntRange(1), help="How many rounds to finalise (overrides the settings file).")
 @click.option("--listen", "listen_on", default="127.0.0.1:8443", show_default=True, help="Address to serve on.")
+@click.option("--standby", is_flag=True, help="Stand by: run rounds only when the one whose turn it is does not.")
+@click.option("--peer", "peers", multiple=True, help="Another aggregator's https:// address; a standby needs them.")
 @click.option("--exit-when-done", is_flag=True, help="Exit after the last round instead of serving artifacts on.")
 def aggregator(
     task: str,
@@ -46,6 +48,8 @@ def aggregator(
     settings_file: Path | None,
     rounds: int | None,
     listen_on: str,
+    standby: bool,
+    peers: tuple[str, ...],
     exit_when_done: bool,
     as_json: bool,
     **settings: Any,
@@ -53,8 +57,10 @@ def aggregator(
     """Open rounds, collect encrypted updates, add them, publish the results.
 
     The aggregator cannot read an update: it has no share of the decryption key. Started again after a crash, it picks
-    the round up from the chain and its home folder.
+    the round up from the chain and its home folder. It answers demands for ciphertexts as long as it runs.
     """
+    if standby and not peers:
+        raise click.UsageError("--standby needs --peer: what it takes over is at the other aggregator's address")
     report = LineReporter("aggregator", as_json=as_json)
     federation_settings = FederationSettings() if settings_file is None else FederationSettings.read(settings_file)
     if rounds is not None:
@@ -72,21 +78,30 @@ def aggregator(
         settings=federation_settings,
     )
     store = opened.store()
-    node = AggregatorNode(ledger, store, opened.state(), inputs, report)
+    node = AggregatorNode(
+        ledger,
+        store,
+        opened.state(),
+        inputs,
+        report,
+        private_key=opened.identity.private_key,
+        standby=standby,
+        peers=opened.aggregators(peers) if peers else None,
+    )
     trust = ServerTrust(opened.identity)
     trust.follow(ledger.identities())
     sock = listen(*_host_and_port(listen_on))
     federation = FederationId(ledger.chain_id, ledger.contract)
     with stopped_by_signals() as stop, ServiceThread(build_app(node, store, trust, federation), sock, trust) as service:
         report("Serving", url=service.url, account=opened.identity.account, artifacts=str(store.root))
-        while not stop.is_set() and not node.machine.done:
+        done = False
+        while not stop.is_set() and not (done and exit_when_done):
             if not node.step():
                 stop.wait(POLL_SECONDS)
             trust.follow(node.follower.history.identities())
-        if node.machine.done:
-            report("Done", rounds=node.machine.finalized, model=to_hex(ledger.current_model()))
-            if not exit_when_done:
-                stop.wait()
+            if node.machine.done and not done:
+                report("Done", rounds=node.machine.finalized, model=to_hex(ledger.current_model()))
+            done = node.machine.done  # it goes on serving, and answers who demands a ciphertext on chain
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -238,7 +238,7 @@ def _start_nodes(plan: DemoPlan, processes: Processes, contract: str) -> tuple[s
         arguments = (
             *("aggregator", *common, *who(name), "--task", task, "--listen", address),
             *("--initial-model", str(folder / "initial.safetensors"), "--settings", str(folder / "federation.toml")),
-            *(word for url in others for word in ("--aggregator", url)),
+            *(word for url in others for word in ("--peer", url)),
         )
         nodes.append(processes.start(name, *arguments, *(("--standby",) if name == "standby" else ())))
         processes.await_event(nodes[-1], "Serving", START_SECONDS)

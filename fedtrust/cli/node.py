@@ -15,10 +15,10 @@ from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import IdentityError, KeyFileError
 from fedtrust.ledger.types import Address, Identity, Role
 from fedtrust.ledger.web3_ledger import Web3Ledger
-from fedtrust.nodes.client import HttpsClient
+from fedtrust.nodes.client import HttpsDirectory
 from fedtrust.nodes.identity import Identity as OwnIdentity
 from fedtrust.nodes.identity import open_identity
-from fedtrust.nodes.tls import client_context, verify_registration
+from fedtrust.nodes.tls import verify_registration
 from fedtrust.store.artifacts import FolderStore
 from fedtrust.store.state import NodeState
 
@@ -34,6 +34,14 @@ node_options = options.options(
     options.as_json,
 )
 """The options that :func:`open_node` takes, and --json."""
+
+aggregator_urls = click.option(
+    "--aggregator",
+    "urls",
+    multiple=True,
+    required=True,
+    help="An aggregator's https:// address; again for each standby.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,9 @@ class OpenedNode:
         """Return this node's memory."""
         return NodeState(self.home / "state.sqlite")
 
-    def client(self, url: str) -> HttpsClient:
-        """Return the aggregator at ``url``; its certificate must be a registered one."""
-        return HttpsClient(url, client_context(self.identity, self.ledger.identities(Role.AGGREGATOR)))
+    def aggregators(self, urls: tuple[str, ...]) -> HttpsDirectory:
+        """Return the aggregators at ``urls``; their certificates must be registered ones."""
+        return HttpsDirectory(urls, self.identity, lambda: self.ledger.identities(Role.AGGREGATOR))
 
 
 def open_node(

@@ -11,7 +11,7 @@ import click
 
 from fedtrust.cli import options
 from fedtrust.cli.main import run
-from fedtrust.cli.node import node_options, open_node
+from fedtrust.cli.node import aggregator_urls, node_options, open_node
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.encoding import sha256
 from fedtrust.crypto.paillier import SHORT_EXPONENT_BITS
@@ -31,7 +31,7 @@ _EXAMPLE = (
 _common = options.options(
     node_options,
     click.option("--data", required=True, help="Our data, in the form that the task's load() understands."),
-    click.option("--aggregator", "url", required=True, help="The aggregator's https:// address."),
+    aggregator_urls,
     options.minimum_quorum,
     click.option(
         "--short-exponents",
@@ -85,7 +85,7 @@ def _run_node(
     task_code: bytes,
     *,
     data: str,
-    url: str,
+    urls: tuple[str, ...],
     short_exponents: bool,
     minimum_quorum: int,
     as_json: bool,
@@ -95,7 +95,7 @@ def _run_node(
     report = LineReporter(f"participant {node.identity.folder.name}", as_json=as_json)
     participant_node = ParticipantNode(
         node.ledger,
-        node.client(url),
+        node.aggregators(urls),
         node.store(),
         node.state(),
         node.manifest,

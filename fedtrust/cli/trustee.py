@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fedtrust.cli import options
-from fedtrust.cli.node import node_options, open_node
+from fedtrust.cli.node import aggregator_urls, node_options, open_node
 from fedtrust.cli.running import stopped_by_signals
 from fedtrust.crypto.ceremony import open_share
 from fedtrust.errors import IdentityError
@@ -24,9 +24,9 @@ from fedtrust.nodes.trustee import TrusteeNode
 )
 @node_options
 @click.option("--share", "share_path", type=options.file, required=True, help="Our sealed share of the key.")
-@click.option("--aggregator", "url", required=True, help="The aggregator's https:// address.")
+@aggregator_urls
 @options.minimum_quorum
-def trustee(share_path: Path, url: str, minimum_quorum: int, as_json: bool, **settings: Any) -> int:
+def trustee(share_path: Path, urls: tuple[str, ...], minimum_quorum: int, as_json: bool, **settings: Any) -> int:
     """Check each round's aggregate against the updates themselves, then help to decrypt the sum, and only the sum.
 
     Exits with the code of the last refusal if any round was refused.
@@ -41,7 +41,7 @@ def trustee(share_path: Path, url: str, minimum_quorum: int, as_json: bool, **se
     share = open_share(key, index, sealed, node.identity.sealing)
     trustee_node = TrusteeNode(
         node.ledger,
-        node.client(url),
+        node.aggregators(urls),
         node.store(),
         node.state(),
         key,

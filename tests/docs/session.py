@@ -130,6 +130,12 @@ class Session:
             self._starting[name] = expected
         return terminal
 
+    def close(self, name: str) -> None:
+        """Press Ctrl-C in a terminal, which must end with 0, and close it."""
+        terminal = self.terminals.pop(name)
+        code = terminal.interrupt()
+        assert code == 0, f"{name} ended with {code}:\n{terminal.output}"
+
     def type(self, text: str, what: str) -> str:
         """Run ``text`` to its end in the main terminal, which keeps its exported variables; returns the output."""
         while self._starting:

@@ -80,23 +80,25 @@ def test_the_pages_together_make_a_verified_federation(tmp_path: Path) -> None:
             "Make your identities",
             "Hold the key ceremony",
             "Deploy the contract",
-            "Register everybody",
+            "Admit everybody",
             "Write the settings and the first model",
         )
         secrets = {"trustee": "trustee.pass", "trustee-2": "t2.pass", "clinic": "clinic.pass", "bank": "bank.pass"}
         for name, passphrase in secrets.items():
             session.adopt_exports(FEDTRUST_PASSPHRASE_FILE=passphrase)
             if name == "trustee":
-                people.follow(TRUSTEE, "Run")
+                people.follow(TRUSTEE, "Register", "Run")
             elif name == "trustee-2":
                 second = {"trustee-home": "t2-home", "--identity trustee": "--identity trustee-2", "share-1": "share-2"}
+                people.as_others(TRUSTEE, "Register", second)
                 people.as_others(TRUSTEE, "Run", {"terminal trustee": "terminal trustee-2", **second})
             elif name == "clinic":
-                people.follow(PARTICIPANT, "Run")
+                people.follow(PARTICIPANT, "Register", "Run")
             else:
+                people.as_others(PARTICIPANT, "Register", bank)
                 people.as_others(PARTICIPANT, "Run", bank)
         session.adopt_exports(FEDTRUST_PASSPHRASE_FILE="operator.pass")
-        people.follow(OPERATOR, "Run the aggregator", "Watch")
+        people.follow(OPERATOR, "Run the aggregator", "Look after it")
 
         session.adopt_exports(FEDTRUST_PASSPHRASE_FILE="clinic.pass")
         people.follow(PARTICIPANT)
@@ -104,12 +106,14 @@ def test_the_pages_together_make_a_verified_federation(tmp_path: Path) -> None:
         people.follow(TRUSTEE)
         people.follow(AUDITOR)
         assert json.loads((tmp_path / "audit.json").read_text())["verified"] is True
+        session.close("bank")  # a node ends by itself, with an error, when its identity is revoked
         session.adopt_exports(FEDTRUST_PASSPHRASE_FILE="operator.pass")
         people.follow(OPERATOR)
         assert people.left() == []
         status = json.loads(session.type("fedtrust status --json", "status"))
         assert [r["phase"] for r in status["rounds"]] == ["settled"]
-        assert sum(not identity["active"] for identity in status["identities"]) == 1
+        members = {identity["status"] for identity in status["identities"] if identity["role"] == "participant"}
+        assert members == {"leaving", "revoked"}
 
 
 def test_the_page_on_a_key_of_one_holder(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ class Federation:
                 "aggregator", *common, "--task", self.task, "--listen", self.urls[name].removeprefix("https://"),
                 "--initial-model", self.folder / "initial.safetensors", "--settings", self.folder / "federation.toml",
                 "--metrics", ",".join(load_task(self.task).metrics), *(("--standby",) if name == "standby" else ()),
-                *(word for url in others for word in ("--aggregator", url)),
+                *(word for url in others for word in ("--peer", url)),
             )  # fmt: skip
         aggregators = [word for url in self.urls.values() for word in ("--aggregator", url)]
         if name in self.trustee_names:
