@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -13,7 +13,7 @@ from web3 import Web3
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.deploy import deploy_federation
 from fedtrust.ledger.devnet import Devnet, development_keys
-from fedtrust.ledger.events import LedgerEvent, RoundFinalized, RoundOpened
+from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.memory import MemoryChain, MemoryLedger
 from fedtrust.ledger.outbox import Outbox
@@ -21,13 +21,24 @@ from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines
 from fedtrust.ledger.web3_ledger import Web3Ledger
 from fedtrust.ledger.writes import LedgerWrites, Step
 
-CONFIG = DeploymentConfig(challenge_window=600, round_reward=1_000_003)
+CONFIG = DeploymentConfig(
+    challenge_window=600,
+    round_reward=1_000_003,
+    dispute_seconds=400,
+    standby_seconds=200,
+    max_round_seconds=9_000,
+    participant_stake=10_001,
+    trustee_stake=20_003,
+    aggregator_stake=50_007,
+    dispute_bond=3_001,
+    challenger_reward_cap=12_000,
+)
 KEYS = development_keys(12)
 SIGNERS: tuple[LocalAccount, ...] = tuple(Account.from_key(key) for key in KEYS)
 OPERATOR, AGGREGATOR, STANDBY = SIGNERS[0:3]
 PARTICIPANTS = SIGNERS[3:7]
 TRUSTEES = SIGNERS[7:10]
-STRANGER = SIGNERS[10]
+STRANGER, CHALLENGER = SIGNERS[10:12]
 
 _steps = itertools.count()
 
@@ -112,11 +123,16 @@ def deadlines_from(ledger: Ledger, commit: int = 1000, aggregate: int = 2000, fi
     return Deadlines(now + commit, now + aggregate, now + finalize)
 
 
+TIMES = {"challenge_end", "release_at", "deadline", "aggregate_deadline", "finalize_deadline"}
+PLACES = {"head", "announcement"}
+
+
 def without_place(event: LedgerEvent) -> LedgerEvent:
-    """The event without block, time, and what follows from contract address and time."""
-    event = replace(event, block=0, log_index=0, timestamp=0, transaction=b"")
-    if isinstance(event, RoundOpened):
-        return replace(event, deadlines=Deadlines(0, 0, 0))
-    if isinstance(event, RoundFinalized):
-        return replace(event, challenge_end=0, head=ZERO_HASH)
-    return replace(event, head=ZERO_HASH) if hasattr(event, "head") else event  # type: ignore[call-arg]
+    """The event without block, time, and what follows from contract address, time, or the sender's secret."""
+    changes: dict[str, object] = {"block": 0, "log_index": 0, "timestamp": 0, "transaction": b""}
+    names = {field.name for field in fields(event)}
+    changes.update(dict.fromkeys(names & TIMES, 0))
+    changes.update(dict.fromkeys(names & PLACES, ZERO_HASH))
+    if "deadlines" in names:
+        changes["deadlines"] = Deadlines(0, 0, 0)
+    return replace(event, **changes)  # type: ignore[arg-type]
