@@ -25,8 +25,9 @@ from fedtrust.crypto.paillier import CiphertextVector, PublicKey
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.threshold import PartialVector
 from fedtrust.errors import ArtifactError
+from fedtrust.ledger.draw import draw_indices
 from fedtrust.ledger.interface import LedgerReader
-from fedtrust.ledger.types import Address, Phase
+from fedtrust.ledger.types import ZERO_HASH, Address, members
 from fedtrust.protocol.contribution import DecodedSum
 from fedtrust.protocol.partial import ProvenPartial, verify_proven_partial
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
@@ -57,7 +58,7 @@ class RoundArtifacts:
 def check_spec(section: Section, inputs: RoundArtifacts, ledger: LedgerReader) -> Established[RoundSpec]:
     """Carry out R9 and R10, which apply to every round that was opened."""
     spec = section.perform(c.SPEC, lambda e: _spec(e, inputs))
-    section.perform(c.SELECTION, lambda e: _selection(e, inputs, spec.value, ledger))
+    section.perform(c.SELECTION, lambda e: _selection(e, inputs, spec, ledger))
     return spec
 
 
@@ -103,25 +104,40 @@ def _spec(evidence: Evidence, inputs: RoundArtifacts) -> Finding[RoundSpec]:
     try:
         data = evidence.artifact("spec", state.spec_hash)
     except ArtifactError as error:
-        if state.phase in (Phase.FINALIZED, Phase.SETTLED):
+        if inputs.facts.had_result:
             raise
         # nothing rests on the spec of a round without a result, and nobody need keep it
         raise NotCheckedError(f"a round without a result, and {error.message}") from error
     spec = RoundSpec.from_bytes(data)
-    verify_spec(spec, state, inputs.federation, key_id=manifest.key_id, key_bits=manifest.public_key.bits)
+    verify_spec(
+        spec,
+        inputs.facts.opened,
+        inputs.federation,
+        key_id=manifest.key_id,
+        key_bits=manifest.public_key.bits,
+        payout_rule=inputs.facts.snapshot.config.payout_rule,
+    )
     return Finding(spec, to_hex(state.spec_hash), to_hex(spec.digest))
 
 
-def _selection(evidence: Evidence, inputs: RoundArtifacts, spec: RoundSpec, ledger: LedgerReader) -> Finding[None]:
-    evidence.chain("beacon block's hash", "identities", "RoundOpened.selected")
-    history = inputs.facts.timeline.history
-    if spec.round not in history.rounds:
-        raise NotCheckedError(f"depends on {c.OPENING}")
-    beacon = ledger.block_hash(history.beacon_block(spec.round))
-    verify_selection(spec, history, beacon)
-    # verify_selection compares with the event; the state has been compared with it in R1, and is compared here too.
-    require_equal("the selected set on chain", history.rounds[spec.round].opened.selected, inputs.facts.state.selected)
-    return Finding.of(None, list(spec.participants))
+def _selection(
+    evidence: Evidence, inputs: RoundArtifacts, spec: Established[RoundSpec], ledger: LedgerReader
+) -> Finding[None]:
+    evidence.chain("beacon block's hash", "identities", "eligible", "RoundOpened.selected")
+    facts = inputs.facts
+    opened, history = facts.opened, facts.timeline.history
+    # 1. What the contract drew: the chain alone says it.
+    eligible = facts.timeline.identities.eligible(opened)
+    count = facts.snapshot.config.participants_per_round
+    beacon = ZERO_HASH  # all are drawn, whatever it is
+    if 0 < count < eligible.bit_count():
+        beacon = ledger.block_hash(history.beacon_block(facts.number))
+    drawn = draw_indices(beacon, facts.number, eligible, count)
+    for where, selected in (("the event", opened.selected), ("the state", facts.state.selected)):
+        require_equal(f"the selected participants in {where}", members(drawn), members(selected))
+    # 2. What the spec says of it.
+    verify_selection(spec.value, history, beacon, count)
+    return Finding.of(None, list(spec.value.participants))
 
 
 def _result_record(evidence: Evidence, inputs: RoundArtifacts) -> Finding[RoundResult]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from fedtrust.audit import catalogue
 from fedtrust.audit.artifacts import RoundArtifacts, check_result, check_spec
 from fedtrust.audit.blame import check_blame
-from fedtrust.audit.chain_facts import FINISHED, RUNNING, RoundFacts, check_chain_facts
+from fedtrust.audit.chain_facts import RUNNING, RoundFacts, check_chain_facts
 from fedtrust.audit.checks import AuditReport, Limitation, RoundReport, Verdict
+from fedtrust.audit.disputes import check_disputes
 from fedtrust.audit.evidence import ArtifactLibrary, Established, Progress, Section
 from fedtrust.audit.federation import check_federation
 from fedtrust.audit.payouts import check_payouts
@@ -19,6 +20,7 @@ from fedtrust.audit.timeline import Timeline
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.crypto.paillier import RECOMMENDED_BITS
 from fedtrust.ledger.interface import LedgerReader
+from fedtrust.ledger.types import ZERO_ADDRESS, Phase
 from fedtrust.store.artifacts import ArtifactReader
 
 
@@ -30,12 +32,12 @@ def audit_federation(ledger: LedgerReader, artifacts: ArtifactReader, progress: 
     """
     # 1. One moment of the chain.
     snapshot = take_snapshot(ledger)
-    timeline = Timeline(snapshot.events)
+    timeline = Timeline(snapshot.events, snapshot.config)
     library = ArtifactLibrary(artifacts)
-    # 2. F1 to F9: the federation.
+    # 2. F1 to F12: the federation.
     federation = Section(library, None, progress)
     manifest = check_federation(federation, snapshot, timeline)
-    # 3. R1 to R24: every round, each on its own.
+    # 3. R1 to R27: every round, each on its own.
     rounds: list[RoundReport] = []
     for number, state in snapshot.rounds.items():
         section = Section(library, number, progress)
@@ -57,11 +59,12 @@ def _check_round(section: Section, facts: RoundFacts, manifest: Established[KeyM
     chain = check_chain_facts(section, facts)
     inputs = RoundArtifacts(facts, chain, manifest)
     spec = check_spec(section, inputs, ledger)
-    finished = facts.state.phase in FINISHED
-    result = check_result(section, inputs, spec) if finished else None
+    # the result of a voided round counts for nothing, so it is not judged again; R27 asks whether that was right
+    result = check_result(section, inputs, spec) if facts.finished else None
     check_payouts(section, facts)
     if result is not None:
         check_blame(section, inputs, result)
+    check_disputes(section, facts, manifest)
 
 
 def _found_limitations(
@@ -69,11 +72,17 @@ def _found_limitations(
 ) -> list[Limitation]:
     """Return what this federation's own state leaves open."""
     found: list[Limitation] = []
+    if snapshot.config.predecessor != ZERO_ADDRESS:
+        what = f"that head and model which this federation began with are those of {snapshot.config.predecessor}"
+        found.append(Limitation(what, "its predecessor is another contract; audit that as well"))
     if manifest.passed and manifest.value.public_key.bits < RECOMMENDED_BITS:
         why = f"its modulus has {manifest.value.public_key.bits} bits; real data needs {RECOMMENDED_BITS}"
         found.append(Limitation("that updates under this key stay secret", why))
     for report in rounds:
         state = snapshot.rounds[report.number]
+        if state.phase is Phase.VOIDED:
+            what = f"round {report.number}: what its updates gave"
+            found.append(Limitation(what, "the round was voided; its model is no part of any later one"))
         if state.phase in RUNNING:
             what = f"round {report.number}: everything after phase {state.phase.name}"
             found.append(Limitation(what, "the round is still in progress"))

@@ -1,7 +1,8 @@
 """The procedure's table of contents: every check under its number, and what no check can establish.
 
 Ids are stable; numbers are the order of the procedure. The code under each number is in ``federation`` (F),
-``chain_facts`` (R1 to R8), ``artifacts`` (R9 to R21), ``payouts`` (R22, R23) and ``blame`` (R24).
+``chain_facts`` (R1 to R8, R25), ``artifacts`` (R9 to R21), ``payouts`` (R22, R23), ``blame`` (R24) and ``disputes``
+(R26, R27).
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ KEY_PUBLISHED = Check("F4", "key-published", "one key was published, before the 
 KEY_MANIFEST = Check("F5", "key-manifest", "the key manifest is the published one and all its proofs hold")
 TRUSTEES = Check("F6", "trustees", "the key's trustees are the registered trustees")
 HEADS = Check("F7", "heads", "every ended round's head is the hash of its facts and of the head before it")
-MODEL_CHAIN = Check("F8", "model-chain", "every round started from the model of the last finalised round")
-REWARDS = Check("F9", "rewards", "every wei that was funded is in the pool, reserved, claimable or claimed")
+MODEL_CHAIN = Check(
+    "F8", "model-chain", "every round started from the model of the last finalised round that stands"
+)
+REWARDS = Check("F9", "rewards", "all that was paid in is in the pool, reserved, staked, a bond, claimable or claimed")
+STAKES = Check("F10", "stakes", "what is staked is what identities have at stake, and bonds are of open disputes")
+REPUTATION = Check("F11", "reputation", "the counters of every identity are what its rounds made them")
+VERDICTS = Check("F12", "verdicts", "every voiding has its cause, and all of them lead to the running hash on chain")
 
 # A round: what the chain says.
 OPENING = Check("R1", "opening", "the round was opened by an aggregator, as the chain holds it")
@@ -46,8 +52,11 @@ METRICS = Check("R21", "metrics", "the record's sample counts and metrics are th
 PAYOUTS = Check("R22", "payouts", "what was credited is what the payout rule says, to the wei")
 PAYOUT_RECORD = Check("R23", "payout-record", "the payout record is the one that anyone computes")
 
-# A round: who is blamed.
+# A round: who is blamed, who stepped in, and what was disputed.
 BLAME = Check("R24", "blame", "every trustee that the record blames attested a partial decryption that is wrong")
+TAKE_OVER = Check("R25", "take-over", "a standby took the round over after a missed deadline, in time and once")
+DISPUTES = Check("R26", "disputes", "every dispute about the round was opened, decided and closed by the rules")
+VERDICT = Check("R27", "verdict", "the round was voided for something that its facts and artifacts show")
 
 FEDERATION_CHECKS = (
     CONTRACT,
@@ -59,6 +68,9 @@ FEDERATION_CHECKS = (
     HEADS,
     MODEL_CHAIN,
     REWARDS,
+    STAKES,
+    REPUTATION,
+    VERDICTS,
 )
 ROUND_CHECKS = (
     OPENING,
@@ -85,6 +97,9 @@ ROUND_CHECKS = (
     PAYOUTS,
     PAYOUT_RECORD,
     BLAME,
+    TAKE_OVER,
+    DISPUTES,
+    VERDICT,
 )
 
 LIMITATIONS: tuple[Limitation, ...] = (
@@ -116,6 +131,18 @@ LIMITATIONS: tuple[Limitation, ...] = (
         "that every trustee that attested sent a right partial decryption",
         "partials that were used are proven, and the blamed ones are wrong; nobody else sees what never reached the"
         " aggregator, or what it kept back",
+    ),
+    Limitation(
+        "the signatures by which an equivocation or an omission was proven",
+        "they are in the transaction and not in its events; the contract verified them",
+    ),
+    Limitation(
+        "what disputes that were announced and never brought were about",
+        "an announcement is a hash and nothing else",
+    ),
+    Limitation(
+        "that the contract's balance covers what it owes",
+        "a ledger reader sees what the contract counts, not what it holds; the counts were replayed from its events",
     ),
     Limitation(
         "that registered accounts are who they say, and are different organisations",

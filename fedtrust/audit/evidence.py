@@ -97,6 +97,13 @@ class Established(Generic[T]):
             raise NotCheckedError(f"depends on {self.check}")
         return self.finding.value
 
+    def derive(self, function: Callable[[T], U]) -> Established[U]:
+        """Return the same outcome with ``function`` of its value."""
+        if self.finding is None:
+            return Established(self.check, None)
+        finding = Finding(function(self.finding.value), self.finding.expected, self.finding.found)
+        return Established(self.check, finding)
+
 
 class ArtifactLibrary:
     """Reads artifacts, checks their digests again, and keeps what the procedure reads twice (models)."""

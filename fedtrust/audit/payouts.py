@@ -14,25 +14,29 @@ from fedtrust.protocol.payment import PayoutRecord, payout_record
 def check_payouts(section: Section, facts: RoundFacts) -> None:
     """Carry out R22, and R23 for rounds with a result."""
     payouts = section.perform(c.PAYOUTS, lambda e: _payouts(e, facts))
-    if facts.state.phase in (Phase.FINALIZED, Phase.SETTLED):
+    if facts.finished:
         section.perform(c.PAYOUT_RECORD, lambda e: _record(e, facts, payouts.value))
 
 
 def _payouts(evidence: Evidence, facts: RoundFacts) -> Finding[PayoutRecord | None]:
-    evidence.chain("RewardCredited", "RoundSettled", "config", "accepted", "attested", "reward")
+    evidence.chain("RewardCredited", "RoundSettled", "config", "accepted", "attested", "reward", "counters")
     state = facts.state
     credited = [(event.account, event.amount) for event in of_type(facts.events, RewardCredited)]
     if state.phase is not Phase.SETTLED:
         require_equal("the credits of a round that is not settled", [], credited)
         return Finding.of(None, "nothing was credited")
-    record = payout_record(facts.snapshot.config, state, facts.timeline.history.identities())
+    if facts.timeline.reputation_error is not None:
+        raise NotCheckedError(f"depends on {c.REPUTATION}: {facts.timeline.reputation_error.message}")
+    # the rule with the counters of just before the settlement, which F11 compares with the contract's
+    record = payout_record(facts.snapshot.config, state, facts.timeline.reputations)
     due = [(payout.account, payout.amount) for payout in record.payouts]
     require_equal("the list of credits", due, credited)
     total = sum(amount for _, amount in credited)
     settled = first(facts.events, RoundSettled)
     require_equal("the sum of the credits", total, None if settled is None else settled.credited)
     require_equal("the reward, credited and returned together", state.reward, total + record.returned)
-    return Finding.of(record, f"{total} wei to {len(credited)} accounts, {record.returned} returned")
+    rule = record.rule.name.lower()
+    return Finding.of(record, f"{total} by the rule {rule} to {len(credited)} accounts, {record.returned} returned")
 
 
 def _record(evidence: Evidence, facts: RoundFacts, expected: PayoutRecord | None) -> Finding[None]:
