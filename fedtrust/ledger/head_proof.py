@@ -21,7 +21,7 @@ from fedtrust.ledger.connection import node_errors
 from fedtrust.ledger.storage_proof import BlockHeader, StorageProof, verify_header, verify_storage_proof
 from fedtrust.ledger.types import Address
 
-ROUNDS_SLOT: Final = 9
+ROUNDS_SLOT: Final = 16
 """The storage slot of the mapping from round numbers to rounds."""
 
 HEAD_OFFSET: Final = 10
