@@ -11,7 +11,6 @@ from fedtrust.protocol.history import FederationHistory, RoundHistory
 from fedtrust.protocol.result import RoundResult
 from fedtrust.store.artifacts import ArtifactReader, ArtifactStore
 
-
 RETRY_SECONDS = 2.0
 """An aggregator that does not answer is asked again after so long: meanwhile the rounds go on."""
 

@@ -22,7 +22,7 @@ from fedtrust.ledger.events import (
     RoundVoided,
     UpdateCommitted,
 )
-from fedtrust.ledger.types import AbortReason, Address, Role, Status
+from fedtrust.ledger.types import AbortReason, Address, Status
 from fedtrust.protocol.history import FederationHistory, RoundHistory
 from fedtrust.protocol.machine import Clock, PartialAccepted, Table, UpdateAccepted
 
@@ -461,11 +461,11 @@ class AggregatorMachine:
         return current.closed is not None and current.aggregate is None and current.taken_over is None
 
     def _abort_after(self, current: RoundHistory) -> int:
-        """Return the second after which our own round is to be aborted: not before a standby could have taken it."""
-        others = [i for i in self.history.registry.active(Role.AGGREGATOR) if i.account != self.account]
-        if others and self._takeable(current) and not self._base_voided():
-            return current.deadlines.aggregate + self.plan.standby_seconds
-        return 0
+        """Return the second after which our round can be aborted: after a missed aggregate a standby has its time."""
+        missed_quorum = current.closed is None and len(current.commitments) < current.opened.quorum
+        if self._base_voided() or current.aggregate is not None or current.taken_over is not None or missed_quorum:
+            return 0
+        return current.deadlines.aggregate + self.plan.standby_seconds
 
     def _base_voided(self) -> bool:
         current = self._current()

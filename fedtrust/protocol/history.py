@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from fedtrust.errors import LedgerInconsistentError, RoundError
 from fedtrust.ledger.events import (
@@ -157,8 +158,7 @@ class FederationHistory:
             case RoundVoided():
                 round.voided = event
                 self.verdicts = event.verdicts
-                # whatever came after a finalised round builds on it
-                if round.finalized is not None and self.model_round >= event.round:
+                if round.finalized is not None and self._builds_on(self.model_round, event.round):
                     self.model_round = round.opened.base_round
             case RewardCredited():
                 round.credits.append(event)
@@ -204,13 +204,16 @@ class FederationHistory:
         found = self.rounds[round]
         if found.finalized is None or found.voided is not None:
             return False
-        base = found.opened.base_round
-        while base:
-            below = self._round(base)
-            if below.voided is not None:
-                return True
-            base = below.opened.base_round
-        return False
+        return any(self._round(below).voided is not None for below in self._chain(found.opened.base_round))
+
+    def _chain(self, round: int) -> Iterator[int]:
+        """Yield ``round`` and the rounds that it builds on, downwards."""
+        while round:
+            yield round
+            round = self._round(round).opened.base_round
+
+    def _builds_on(self, round: int, below: int) -> bool:
+        return below in takewhile(lambda number: number >= below, self._chain(round))
 
     def beacon_block(self, round: int) -> int:
         """Return the block whose hash drew ``round``: where the round before it ended, or a later one.

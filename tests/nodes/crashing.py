@@ -21,11 +21,14 @@ DURABLE = {
         "open_round",
         "commit_update",
         "close_commits",
+        "take_over",
         "commit_aggregate",
         "attest",
         "finalize_round",
         "abort_round",
         "settle_round",
+        "void_descendant",
+        "reveal",
     ),
     "store": ("put",),
     "state": ("put", "forget", "bind"),
@@ -77,8 +80,8 @@ class KillingFederation(InProcessFederation):
         self._armed = True
 
     def node(self, name: str) -> AggregatorNode | ParticipantNode | TrusteeNode:
-        if name == "aggregator":
-            return self.aggregator
+        if name in self.aggregators:
+            return self.aggregators[name]
         return self.participants[name] if name in self.participants else self.trustees[name]
 
     def _gate(self, owner: str) -> Callable[[str], None]:
@@ -107,8 +110,8 @@ class KillingFederation(InProcessFederation):
     def ledger(self, name: str) -> Any:
         return Fragile(super().ledger(name), DURABLE["ledger"], self._gate(name), "ledger")
 
-    def client(self, name: str) -> Any:
-        return Fragile(_Line(super().client(name), self), DURABLE["client"], self._gate(name), "client")
+    def client_of(self, aggregator: str, name: str) -> Any:
+        return Fragile(_Line(super().client_of(aggregator, name), self), DURABLE["client"], self._gate(name), "client")
 
     def survive(self, act: Callable[[], bool], owner: str) -> bool:
         """Do ``act`` of ``owner``; a node that is killed in it is started again, as often as it takes."""
@@ -130,8 +133,10 @@ class KillingFederation(InProcessFederation):
             return
 
     def step(self) -> bool:
-        moved = self.survive(lambda: self.aggregator.step(), "aggregator")
-        for name in (*self.hospitals, *self.trustee_names):
+        moved = False
+        for name in (*self.aggregator_names, *self.hospitals, *self.trustee_names):
+            if name in self.dead:
+                continue
             moved = self.survive(lambda name=name: self.node(name).step(), name) or moved  # type: ignore[misc]
         return moved
 
@@ -158,7 +163,7 @@ class _Line:
 
 
 def is_participant(name: str) -> bool:
-    return name != "aggregator" and not name.startswith("trustee")
+    return not is_aggregator(name) and not name.startswith("trustee")
 
 
 def is_trustee(name: str) -> bool:
@@ -166,4 +171,4 @@ def is_trustee(name: str) -> bool:
 
 
 def is_aggregator(name: str) -> bool:
-    return name == "aggregator"
+    return name in ("aggregator", "standby")

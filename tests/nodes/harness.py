@@ -6,15 +6,17 @@ network and the processes are missing. Nodes can be dropped and built again from
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from fedtrust.crypto.ceremony import Ceremony, TrusteeIdentity, open_share, run_ceremony
+from fedtrust.errors import PeerUnreachableError
 from fedtrust.learning.heart import HOSPITALS, LogisticRegression
 from fedtrust.learning.source import task_code_digest
 from fedtrust.learning.training import initial_model
@@ -23,15 +25,18 @@ from fedtrust.ledger.memory import MemoryLedger
 from fedtrust.ledger.memory_chain import MemoryChain
 from fedtrust.ledger.types import Address, PublishedKey, Role
 from fedtrust.nodes.aggregator import AggregatorInputs, AggregatorNode
-from fedtrust.nodes.direct import DirectClient
+from fedtrust.nodes.client import AggregatorClient
+from fedtrust.nodes.direct import DirectClient, DirectDirectory
 from fedtrust.nodes.participant import ParticipantNode
 from fedtrust.nodes.report import silent
 from fedtrust.nodes.settings import FederationSettings
 from fedtrust.nodes.trustee import TrusteeNode
+from fedtrust.protocol.receipt import Receipt
 from fedtrust.protocol.spec import MINIMUM_PARTICIPANTS, TaskReference
 from fedtrust.store.artifacts import MemoryStore
 from fedtrust.store.state import NodeState
 from tests.fixtures.keys import test_primes
+from tests.ledger.registered import Member, registered_federation
 
 TASK = "fedtrust.learning.heart:LogisticRegression"
 REWARD = 10**18
@@ -65,52 +70,95 @@ class Disk:
 
 
 class AggregatorOfTheMoment:
-    """What a client reaches at the aggregator's address: whichever process runs there now."""
+    """What a client reaches at an aggregator's address: whichever process runs there now, if any does."""
 
-    def __init__(self, federation: InProcessFederation) -> None:
-        self._federation = federation
+    def __init__(self, federation: InProcessFederation, name: str) -> None:
+        self._federation, self._name = federation, name
 
-    def receive_update(self, round: int, participant: Address, data: bytes) -> bytes:
-        return self._federation.aggregator.receive_update(round, participant, data)
+    @property
+    def _node(self) -> AggregatorNode:
+        if self._name in self._federation.dead:
+            raise PeerUnreachableError(f"{self._name} does not answer")
+        return self._federation.aggregators[self._name]
+
+    def receive_update(self, round: int, participant: Address, data: bytes) -> Receipt:
+        return self._node.receive_update(round, participant, data)
 
     def receive_partial(self, round: int, trustee: Address, data: bytes) -> bytes:
-        return self._federation.aggregator.receive_partial(round, trustee, data)
+        return self._node.receive_partial(round, trustee, data)
 
     def uploads(self, round: int) -> dict[str, bytes]:
-        return self._federation.aggregator.uploads(round)
+        return self._node.uploads(round)
+
+    def aggregate(self, round: int) -> bytes | None:
+        return self._node.aggregate(round)
+
+    def get(self, digest: bytes) -> bytes:
+        """Return an artifact from the disk of this aggregator, if its process runs."""
+        assert self._node is not None
+        return self._federation.disk(self._name).store.get(digest)
 
 
 class InProcessFederation:
-    """Operator, one aggregator, participants (one per hospital) and trustees on one in-memory chain."""
+    """Operator, aggregators, participants (one per hospital) and trustees on one in-memory chain.
+
+    ``standby`` adds a second aggregator of that name; ``rules`` changes the contract's configuration. Who is in
+    ``dead`` does no step and answers nobody.
+    """
 
     def __init__(
-        self, *, rounds: int = 2, participants: int = 4, trustees: int = 5, challenge_window: int = 0, **settings: int
+        self,
+        *,
+        rounds: int = 2,
+        participants: int = 4,
+        trustees: int = 5,
+        challenge_window: int = 0,
+        standby: bool = False,
+        rules: Mapping[str, Any] | None = None,
+        **settings: int,
     ) -> None:
         self.operator = account("operator")
-        config = DeploymentConfig(challenge_window=challenge_window, round_reward=REWARD)
-        self.chain = MemoryChain(config, Address(self.operator.address))
+        values: dict[str, Any] = {"challenge_window": challenge_window, "round_reward": REWARD, "standby_seconds": 10}
+        self.chain = MemoryChain(DeploymentConfig(**{**values, **(rules or {})}), Address(self.operator.address))
+        self.dead: set[str] = set()
+        self.aggregator_names = ["aggregator", "standby"] if standby else ["aggregator"]
         self.ceremony = ceremony(trustees)
         self.manifest = self.ceremony.manifest
         self.hospitals = HOSPITALS[:participants]
         self.trustee_names = [f"trustee-{i}" for i in range(trustees)]
-        values = {"rounds": rounds, "epochs": 1, "batch_size": 64, "trustee_grace": 0, **settings}
-        self.settings = FederationSettings().with_values(values, "test")
+        federation = {"rounds": rounds, "epochs": 1, "batch_size": 64, "trustee_grace": 0, **settings}
+        self.settings = FederationSettings().with_values(federation, "test")
+        key = self.manifest
+        published = PublishedKey(key.key_id, key.threshold, len(key.trustees), key.public_key.modulus_hash)
         operator = MemoryLedger(self.chain, Address(self.operator.address))
-        operator.publish_key(PublishedKey(self.manifest.key_id, self.manifest.threshold, len(self.manifest.trustees)))
-        operator.fund_rewards(100 * REWARD, "initial")
-        aggregator = self.address("aggregator")
-        operator.register_identity(aggregator, Role.AGGREGATOR, self.certificate("aggregator"), bytes(32))
-        for name in self.trustee_names:
-            public = sealing_key(name).public_key().public_bytes_raw()
-            operator.register_identity(self.address(name), Role.TRUSTEE, self.certificate(name), public)
-        for name in self.hospitals:
-            operator.register_identity(self.address(name), Role.PARTICIPANT, self.certificate(name), bytes(32))
+        registered_federation(
+            operator,
+            lambda account: MemoryLedger(self.chain, account),
+            self._members(),
+            key=published,
+            pool=100 * REWARD,
+        )
         self.disks: dict[str, Disk] = {}
         self.tasks = {name: LogisticRegression.load(name) for name in self.hospitals}
         self.initial_model = initial_model(LogisticRegression, self.settings.seed)
-        self.aggregator = self.build_aggregator()
+        self.aggregators = {name: self.build_aggregator(name) for name in self.aggregator_names}
         self.participants = {name: self.build_participant(name) for name in self.hospitals}
         self.trustees = {name: self.build_trustee(name) for name in self.trustee_names}
+
+    def _members(self) -> list[Member]:
+        named = [(name, Role.AGGREGATOR) for name in self.aggregator_names]
+        named += [(name, Role.TRUSTEE) for name in self.trustee_names]
+        named += [(name, Role.PARTICIPANT) for name in self.hospitals]
+
+        def sealing(name: str, role: Role) -> bytes:
+            return sealing_key(name).public_key().public_bytes_raw() if role is Role.TRUSTEE else bytes(32)
+
+        return [Member(self.address(n), role, self.certificate(n), sealing(n, role)) for n, role in named]
+
+    @property
+    def aggregator(self) -> AggregatorNode:
+        """The aggregator that is no standby."""
+        return self.aggregators["aggregator"]
 
     @staticmethod
     def address(name: str) -> Address:
@@ -134,9 +182,9 @@ class InProcessFederation:
         """The aggregator's artifact store: what an auditor reads."""
         return self.disk("aggregator").store
 
-    def build_aggregator(self) -> AggregatorNode:
-        """Start the aggregator from its disk."""
-        disk = self.disk("aggregator")
+    def build_aggregator(self, name: str = "aggregator") -> AggregatorNode:
+        """Start an aggregator from its disk."""
+        disk = self.disk(name)
         inputs = AggregatorInputs(
             manifest=self.manifest,
             task=TaskReference(TASK, task_code_digest(TASK)),
@@ -144,12 +192,32 @@ class InProcessFederation:
             initial_model=self.initial_model,
             settings=self.settings,
         )
-        return AggregatorNode(self.ledger("aggregator"), disk.store, disk.state, inputs, silent)
+        return AggregatorNode(
+            self.ledger(name),
+            disk.store,
+            disk.state,
+            inputs,
+            silent,
+            private_key=bytes(account(name).key),
+            standby=name == "standby",
+            peers=self.directory(name) if len(self.aggregator_names) > 1 else None,
+        )
 
     def client(self, name: str) -> DirectClient:
         """Return the aggregator as the node called ``name`` reaches it."""
-        there = cast(AggregatorNode, AggregatorOfTheMoment(self))
-        return DirectClient(there, self.artifacts, self.address(name))
+        return self.client_of("aggregator", name)
+
+    def client_of(self, aggregator: str, name: str) -> DirectClient:
+        """Return the aggregator called ``aggregator`` as the node called ``name`` reaches it."""
+        there = AggregatorOfTheMoment(self, aggregator)
+        return DirectClient(cast(AggregatorNode, there), there, self.address(name))
+
+    def directory(self, name: str) -> DirectDirectory:
+        """Return the aggregators as the node called ``name`` reaches them."""
+        first, *others = self.aggregator_names
+        clients: dict[Address, AggregatorClient] = {self.address(first): self.client(name)}
+        clients.update({self.address(other): self.client_of(other, name) for other in others})
+        return DirectDirectory(clients)
 
     def build_participant(self, name: str) -> ParticipantNode:
         """Start the participant called ``name`` from its disk."""
@@ -158,7 +226,7 @@ class InProcessFederation:
         assert registration is not None
         return ParticipantNode(
             self.ledger(name),
-            self.client(name),
+            self.directory(name),
             disk.store,
             disk.state,
             self.manifest,
@@ -177,7 +245,7 @@ class InProcessFederation:
         share = open_share(self.manifest, index, self.ceremony.sealed_shares[index - 1], sealing_key(name))
         return TrusteeNode(
             self.ledger(name),
-            self.client(name),
+            self.directory(name),
             disk.store,
             disk.state,
             self.manifest,
@@ -192,8 +260,8 @@ class InProcessFederation:
 
     def restart(self, name: str) -> None:
         """Drop the node called ``name`` with all it held in memory, and start it again from its disk."""
-        if name == "aggregator":
-            self.aggregator = self.build_aggregator()
+        if name in self.aggregator_names:
+            self.aggregators[name] = self.build_aggregator(name)
         elif name in self.participants:
             self.participants[name] = self.build_participant(name)
         else:
@@ -201,22 +269,20 @@ class InProcessFederation:
 
     def step(self) -> bool:
         """Let every node do one turn. Returns whether anything moved."""
-        moved = self.aggregator.step()
-        for node in (*self.participants.values(), *self.trustees.values()):
-            moved = node.step() or moved
-        return moved
+        nodes = {**self.aggregators, **self.participants, **self.trustees}
+        moved = [node.step() for name, node in nodes.items() if name not in self.dead]
+        return any(moved)
 
     def run(self, *, turns: int = 2000, seconds_when_idle: int = 1) -> None:
-        """Step until the aggregator is done; when nothing moves, the chain's clock does."""
+        """Step until every living aggregator is done; when nothing moves, the chain's clock does."""
         for _ in range(turns):
-            if self.aggregator.machine.done:
+            if all(node.machine.done for name, node in self.aggregators.items() if name not in self.dead):
                 return
             if not self.step():
                 self.chain.advance(seconds_when_idle)
                 self.chain.mine()
-        raise AssertionError(
-            f"not done after {turns} turns: round {self.aggregator.machine.round}, {self.aggregator.machine.state}"
-        )
+        machines = {name: (node.machine.round, node.machine.state.name) for name, node in self.aggregators.items()}
+        raise AssertionError(f"not done after {turns} turns: {machines}")
 
     def models(self) -> list[bytes]:
         """Return the model hash of every finalised round, in order."""

@@ -65,8 +65,8 @@ class Misbehaving(InProcessFederation):
         return any(moved)
 
     def _awake(self) -> Iterator[AggregatorNode | ParticipantNode | TrusteeNode]:
-        nodes = (("aggregator", self.aggregator), *self.participants.items(), *self.trustees.items())
-        return (node for name, node in nodes if not self._asleep(name, node.machine))
+        nodes = (*self.aggregators.items(), *self.participants.items(), *self.trustees.items())
+        return (n for name, n in nodes if name not in self.dead and not self._asleep(name, n.machine))
 
     # what happened
 
@@ -115,7 +115,7 @@ class Misbehaving(InProcessFederation):
         spec = self.spec(number)
         vector = np.ones(spec.layout.length, dtype=np.int64)
         key, address = self.manifest.public_key, self.address(name)
-        return prepare_update(spec, key, vector, address, lambda m: self.signature(name, m))
+        return prepare_update(spec, key, vector, address, lambda m: self.signature(name, m), epoch=1)
 
     def illegal_update(self, name: str, plaintext: Callable[[int], int], number: int = 1) -> EncryptedUpdate:
         """Return an update whose first plaintext is ``plaintext(n)``: properly encrypted, proved and signed."""
@@ -125,7 +125,7 @@ class Misbehaving(InProcessFederation):
         encrypted = encrypt_vector(key, plaintexts)
         proof = prove_plaintext_knowledge(key, encrypted, plaintexts, update_statement(spec, address))
         vector = encrypted.ciphertexts
-        message = UpdateMessage(number, spec.digest, vector.root(), len(vector), keccak256(proof.to_bytes()))
+        message = UpdateMessage(number, spec.digest, 1, vector.root(), len(vector), keccak256(proof.to_bytes()))
         return EncryptedUpdate(address, message, self.signature(name, message), proof, vector)
 
     def parsed(self, data: bytes) -> EncryptedUpdate:
