@@ -7,9 +7,12 @@ import {FederationFixture} from "./FederationFixture.sol";
 import {MerkleTree} from "./MerkleTree.sol";
 import {Schoolbook} from "./Schoolbook.sol";
 
-/// @dev A cheat code that only these tests use.
-interface VmPartial {
+/// @dev The cheat codes that only these tests use. The compiler takes block number and time for constants in one call,
+/// which `roll` and `warp` change: where that matters, forge is asked for them.
+interface VmCourt {
     function expectPartialRevert(bytes4 selector) external;
+    function getBlockNumber() external view returns (uint256);
+    function getBlockTimestamp() external view returns (uint256);
 }
 
 /// @dev A round with real ciphertexts, real trees and a real aggregate under a small modulus, and all that a challenger
@@ -132,7 +135,7 @@ abstract contract CourtFixture is FederationFixture {
     // ----------------------------------------------------------------------------------------------------- rounds
 
     function toOpened(uint256 round) internal {
-        VM.roll(block.number + 1);
+        nextBlock();
         (,, uint256 selected) = federation.drawOf();
         bytes32 model = federation.currentModel();
         if (model == 0) model = BASE_MODEL;
@@ -240,10 +243,18 @@ abstract contract CourtFixture is FederationFixture {
 
     // -------------------------------------------------------------------------------------------------- disputes
 
+    function nextBlock() internal {
+        VM.roll(VmCourt(address(VM)).getBlockNumber() + 1);
+    }
+
+    function pass(uint256 time) internal {
+        VM.warp(VmCourt(address(VM)).getBlockTimestamp() + time);
+    }
+
     function announce(address sender, bytes memory content) internal {
         VM.prank(sender);
         court.announce(keccak256(abi.encode(sender, keccak256(content), SALT)));
-        VM.roll(block.number + 1);
+        nextBlock();
         provide(sender, BOND);
     }
 
@@ -343,7 +354,7 @@ abstract contract CourtFixture is FederationFixture {
 
     /// @dev An error of this kind, whatever its arguments.
     function expectKind(bytes4 selector) internal {
-        VmPartial(address(VM)).expectPartialRevert(selector);
+        VmCourt(address(VM)).expectPartialRevert(selector);
     }
 
     function assertOutcome(uint256 dispute, IDisputes.Outcome outcome) internal view {

@@ -37,7 +37,7 @@ contract DisputesAvailabilityTest is CourtFixture {
         assertOutcome(dispute, IDisputes.Outcome.FAILED);
         assertHarmless(1, RIVAL, pool);
 
-        VM.warp(block.timestamp + 1);
+        pass(1);
         expectDispute(IDisputes.DisputeNotOpen.selector, dispute);
         court.expire(dispute);
         settle(1);

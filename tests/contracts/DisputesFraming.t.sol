@@ -359,7 +359,7 @@ contract DisputesFramingTest is CourtFixture {
         conclude(CHALLENGER, dispute, 1);
         expectDispute(IDisputes.DisputeNotOpen.selector, dispute);
         multiplyAll(CHALLENGER, dispute, 1);
-        VM.warp(block.timestamp + DISPUTE + 1);
+        pass(DISPUTE + 1);
         expectDispute(IDisputes.DisputeNotOpen.selector, dispute);
         court.expire(dispute);
         expectDispute(IDisputes.DisputeNotOpen.selector, dispute);
@@ -544,7 +544,7 @@ contract DisputesFramingTest is CourtFixture {
         bytes32[] memory path = pathOf(updates[2], 1);
         expectDispute(IDisputes.DisputeTooLate.selector, 1);
         court.reveal(demanded, updates[2][1], path);
-        VM.warp(block.timestamp + DISPUTE + 1);
+        pass(DISPUTE + 1);
         expectDispute(IDisputes.DisputeTooLate.selector, 1);
         court.expire(demanded);
 
