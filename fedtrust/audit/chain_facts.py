@@ -422,7 +422,9 @@ def _abort_due(facts: RoundFacts, aborted: RoundAborted) -> AbortReason:
     short = first(events, CommitsClosed) is None and len(of_type(events, UpdateCommitted)) < facts.opened.quorum
     if short and now > limits.commit:
         return AbortReason.COMMIT_QUORUM_MISSED
-    return AbortReason.AGGREGATE_DEADLINE_MISSED if now > limits.aggregate else AbortReason.NONE
+    # a standby has its time before anybody can end the round
+    patience = 0 if first(events, RoundTakenOver) is not None else facts.snapshot.config.standby_seconds
+    return AbortReason.AGGREGATE_DEADLINE_MISSED if now > limits.aggregate + patience else AbortReason.NONE
 
 
 def _take_over(evidence: Evidence, facts: RoundFacts) -> Finding[None]:

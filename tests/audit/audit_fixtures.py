@@ -3,39 +3,143 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, CheckResult, Source, Verdict
 from fedtrust.crypto.aggregation import multiply_vectors
-from fedtrust.crypto.ceremony import open_share
+from fedtrust.crypto.ceremony import Ceremony, open_share
 from fedtrust.crypto.decryption_proof import prove_decryption
+from fedtrust.crypto.encoding import keccak256
+from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.crypto.packing import SlotLayout
 from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.partial_proof import prove_partial
 from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.signatures import sign_update
 from fedtrust.crypto.threshold import combine, partial_roots
+from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.events import LedgerEvent
-from fedtrust.ledger.memory import MemoryLedger
-from fedtrust.ledger.types import ZERO_HASH, Address, Deadlines, Identity, RoundState, bitmap_of
+from fedtrust.ledger.interface import Ledger
+from fedtrust.ledger.memory import MemoryChain, MemoryLedger
+from fedtrust.ledger.types import (
+    ZERO_HASH,
+    Address,
+    Deadlines,
+    PublishedKey,
+    Role,
+    RoundState,
+    bitmap_of,
+    members,
+)
 from fedtrust.protocol.contribution import VectorLayout, encode
-from fedtrust.protocol.history import FederationHistory
+from fedtrust.protocol.dispute import square_modulus_bytes
 from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.payment import payout_record
+from fedtrust.protocol.reputation import ReputationHistory
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
-from fedtrust.protocol.selection import draw_participants
 from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference
 from fedtrust.protocol.training import TrainingParameters
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import MemoryStore, RemoteStore
-from tests.nodes.harness import InProcessFederation, account, sealing_key
+from tests.ledger.registered import Member, register_members
+from tests.nodes.harness import account, ceremony, sealing_key
 
 METRICS = ("loss", "accuracy")
+REWARD = 10**18
+
+
+class Clock(Protocol):
+    """A chain whose time can be moved."""
+
+    def advance(self, seconds: int) -> None: ...
+
+
+class Federation(Protocol):
+    """What a RoundPlayer needs."""
+
+    chain: Clock
+    artifacts: MemoryStore
+    ceremony: Ceremony
+    manifest: KeyManifest
+    hospitals: tuple[str, ...]
+    trustee_names: tuple[str, ...]
+    initial_model: Model
+    quorum: int
+
+    def ledger(self, name: str) -> Ledger: ...
+
+    @staticmethod
+    def address(name: str) -> Address: ...
+
+
+def published_key(manifest: KeyManifest) -> PublishedKey:
+    """Return what the operator publishes of a manifest."""
+    modulus_hash = keccak256(square_modulus_bytes(manifest.public_key))
+    return PublishedKey(manifest.key_id, manifest.threshold, len(manifest.trustees), modulus_hash)
+
+
+@dataclass
+class PlayedFederation:
+    """Members registered on an in-memory chain, and no node: a RoundPlayer acts for all of them."""
+
+    chain: MemoryChain
+    ceremony: Ceremony
+    hospitals: tuple[str, ...]
+    trustee_names: tuple[str, ...]
+    artifacts: MemoryStore
+    initial_model: Model
+    quorum: int = 2
+
+    @classmethod
+    def make(
+        cls, *, participants: int = 4, quorum: int = 2, pool: int = 100 * REWARD, **settings: Any
+    ) -> PlayedFederation:
+        """Deploy with ``settings`` of the contract and register everybody: also an aggregator called standby."""
+        values = {"challenge_window": 0, "round_reward": REWARD, **settings}
+        chain = MemoryChain(DeploymentConfig(**values), cls.address("operator"))
+        names = tuple(f"hospital-{i}" for i in range(participants))
+        trustees = tuple(f"trustee-{i}" for i in range(5))
+        made = cls(chain, ceremony(5), names, trustees, MemoryStore(), small_model(), quorum)
+        made.artifacts.put(made.manifest.to_bytes())
+        operator = made.ledger("operator")
+        operator.publish_key(published_key(made.manifest))
+        operator.fund_rewards(pool, "initial")
+        for role, accounts in (
+            (Role.AGGREGATOR, ("aggregator", "standby")),
+            (Role.TRUSTEE, trustees),
+            (Role.PARTICIPANT, names),
+        ):
+            register_members(operator, made.ledger_of, [made.member(name, role) for name in accounts])
+        return made
+
+    @property
+    def manifest(self) -> KeyManifest:
+        return self.ceremony.manifest
+
+    @staticmethod
+    def address(name: str) -> Address:
+        return Address(account(name).address)
+
+    @staticmethod
+    def member(name: str, role: Role) -> Member:
+        public = sealing_key(name).public_key().public_bytes_raw() if role is Role.TRUSTEE else None
+        return Member(Address(account(name).address), role, f"certificate {name}".encode(), public)
+
+    def ledger_of(self, who: Address) -> MemoryLedger:
+        return MemoryLedger(self.chain, who)
+
+    def ledger(self, name: str) -> MemoryLedger:
+        return self.ledger_of(self.address(name))
+
+
+def small_model() -> Model:
+    """Return a model of 31 parameters, made without torch."""
+    return Model({"bias": np.zeros(1), "weights": np.linspace(-1, 1, 30)})
 
 
 class RoundPlayer:
@@ -47,13 +151,16 @@ class RoundPlayer:
     trustees = 3
     """How many of them attest."""
 
-    def __init__(self, federation: InProcessFederation) -> None:
+    aggregator = "aggregator"
+    """Who opens the round."""
+
+    def __init__(self, federation: Federation) -> None:
         self.federation = federation
         self.chain = federation.chain
         self.store: MemoryStore = federation.artifacts
         self.manifest = federation.manifest
         self.key = federation.manifest.public_key
-        self.ledger = federation.ledger("aggregator")
+        self.ledger = federation.ledger(self.aggregator)
         self.number = self.ledger.last_round() + 1
         self.names = {federation.address(name): name for name in federation.hospitals}
         self.updates: dict[Address, EncryptedUpdate] = {}
@@ -63,8 +170,12 @@ class RoundPlayer:
 
     # where a subclass may cheat
 
-    def select(self, drawn: tuple[Identity, ...], candidates: tuple[Identity, ...]) -> tuple[Identity, ...]:
+    def select(self, drawn: int) -> int:
+        """The bitmap of who is selected; the contract refuses any other than the one drawn."""
         return drawn
+
+    def accept(self, committed: list[Address]) -> list[Address]:
+        return committed
 
     def change_spec(self, spec: RoundSpec) -> RoundSpec:
         """What is put on chain and published; the rest of the round follows it."""
@@ -105,16 +216,14 @@ class RoundPlayer:
         self.settle()
 
     def open(self) -> None:
-        history = FederationHistory(self.ledger.events())
         current = self.ledger.current_model()
         self.base = self.federation.initial_model if current == ZERO_HASH else Model.from_bytes(self.store.get(current))
         self.store.put(self.base.to_bytes())
-        block = history.beacon_block(self.number)
-        beacon, newest = self.ledger.block_hash(block), self.ledger.block_number()
-        settings, now = self.federation.settings, self.ledger.now()
-        candidates = history.participants(newest)
-        count = settings.participants_per_round or len(candidates)
-        self.selected = self.select(draw_participants(beacon, self.number, candidates, count), candidates)
+        draw, now = self.ledger.draw(), self.ledger.now()
+        participants = [i for i in self.ledger.identities(Role.PARTICIPANT) if i.retired_at_round == 0]
+        holders = {identity.index: identity.account for identity in participants}
+        bitmap = self.select(draw.selected)
+        self.selected = {holders[index]: index for index in members(bitmap)}
         spec = RoundSpec(
             federation=FederationId(self.ledger.chain_id, self.ledger.contract),
             round=self.number,
@@ -124,9 +233,10 @@ class RoundPlayer:
             layout=VectorLayout(self.base.parameters, METRICS, SlotLayout(16, 10, 64), 8.0, 16.0),
             key_id=self.manifest.key_id,
             privacy=Privacy(8.0),
-            beacon=Beacon(block, beacon, newest),
-            participants=tuple(i.account for i in self.selected),
-            quorum=settings.quorum,
+            payout_rule=self.ledger.config().payout_rule,
+            beacon=Beacon(draw.beacon_block, draw.beacon),
+            participants=tuple(self.selected),
+            quorum=self.federation.quorum,
             deadlines=Deadlines(now + 100, now + 200, now + 300),
         )
         self.spec = self.change_spec(spec)
@@ -134,7 +244,7 @@ class RoundPlayer:
             self.number,
             spec_hash=self.store.put(self.spec.to_bytes()),
             base_model_hash=spec.base_model,
-            selected=bitmap_of([i.index for i in self.selected]),
+            selected=bitmap,
             quorum=spec.quorum,
             ciphertexts=spec.layout.ciphertexts(self.key.bits),
             deadlines=spec.deadlines,
@@ -142,13 +252,10 @@ class RoundPlayer:
 
     def commit(self, limit: int | None = None) -> None:
         rng = np.random.default_rng(self.number)
-        for identity in self.selected[:limit]:
-            who = identity.account
+        for who, index in list(self.selected.items())[:limit]:
             delta = rng.normal(0, 0.1, self.base.parameters)
             metrics = {"loss": 0.5, "accuracy": 0.75}
-            vector = encode(
-                self.spec.layout, delta, examples=50 + identity.index, evaluation_examples=9, metrics=metrics
-            )
+            vector = encode(self.spec.layout, delta, examples=50 + index, evaluation_examples=9, metrics=metrics)
             update = self.change_update(who, self.encrypt(vector, who))
             self.updates[who] = update
             self.federation.ledger(self.names[who]).commit_update(
@@ -167,16 +274,22 @@ class RoundPlayer:
             vector,
             who,
             lambda message: sign_update(private, federation.chain_id, federation.contract, message),
+            epoch=self.epoch(who),
         )
+
+    def epoch(self, who: Address) -> int:
+        identity = self.ledger.identity(who)
+        assert identity is not None
+        return identity.epoch
 
     def close(self) -> None:
         self.ledger.close_commits(self.number)
 
     def aggregate(self) -> None:
-        self.accepted = list(self.updates)
-        product = multiply_vectors(self.key, [update.ciphertexts for update in self.updates.values()])
+        self.accepted = self.accept(list(self.updates))
+        product = multiply_vectors(self.key, [self.updates[who].ciphertexts for who in self.accepted])
         self.product = self.change_aggregate(product)
-        bits = bitmap_of([i.index for i in self.selected if i.account in self.updates])
+        bits = bitmap_of([self.selected[who] for who in self.accepted])
         self.ledger.commit_aggregate(self.number, accepted=bits, aggregate_root=self.product.root())
 
     def attest(self) -> None:
@@ -204,7 +317,7 @@ class RoundPlayer:
             round=self.number,
             spec=self.spec.digest,
             base_model=self.base.digest,
-            updates={who: put(update.to_bytes()) for who, update in self.updates.items()},
+            updates={who: put(self.updates[who].to_bytes()) for who in self.accepted},
             aggregate=put(self.product.to_bytes()),
             partials={who: put(self.change_partial(who, p).to_bytes()) for who, p in self.partials.items()},
             wrong_partials={who: put(p.to_bytes()) for who, p in self.wrong.items()},
@@ -225,9 +338,9 @@ class RoundPlayer:
 
     def settle(self) -> None:
         self.ledger.settle_round(self.number)
-        identities = FederationHistory(self.ledger.events()).identities()
         state = self.ledger.round(self.number)
-        self.store.put(payout_record(self.ledger.config(), state, identities).to_bytes())
+        record = payout_record(self.ledger.config(), state, ReputationHistory(self.ledger.events()))
+        self.store.put(record.to_bytes())
 
 
 class LyingLedger:
@@ -235,7 +348,7 @@ class LyingLedger:
 
     def __init__(
         self,
-        truth: MemoryLedger,
+        truth: Ledger,
         *,
         states: Mapping[int, Mapping[str, Any]] | None = None,
         events: Callable[[LedgerEvent], LedgerEvent | None] = lambda event: event,
@@ -267,7 +380,7 @@ def replaced(store: MemoryStore, changes: Mapping[bytes, bytes | None]) -> Remot
     return RemoteStore(fetch, "the test")
 
 
-def audit(federation: InProcessFederation) -> AuditReport:
+def audit(federation: Federation) -> AuditReport:
     return audit_federation(federation.ledger("operator"), federation.artifacts)
 
 

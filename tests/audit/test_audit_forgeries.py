@@ -22,13 +22,22 @@ from fedtrust.protocol.result import RoundResult
 from fedtrust.protocol.spec import RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
-from tests.audit.audit_fixtures import RoundPlayer, artifact_of, audit, failed, replaced, result_of, verdicts
-from tests.nodes.harness import InProcessFederation, account
+from tests.audit.audit_fixtures import (
+    PlayedFederation,
+    RoundPlayer,
+    artifact_of,
+    audit,
+    failed,
+    replaced,
+    result_of,
+    verdicts,
+)
+from tests.nodes.harness import account
 
 
 def lie_in_round_2(cheat: type[RoundPlayer], *after: type[RoundPlayer]) -> AuditReport:
     """Return the audit of an honest round and a forged one, and of rounds on top of it."""
-    federation = InProcessFederation(participants_per_round=3)
+    federation = PlayedFederation.make(participants_per_round=3)
     players: list[type[RoundPlayer]] = [RoundPlayer, cheat, *after]
     for player in players:
         player(federation).play()
@@ -351,7 +360,7 @@ def test_a_trustee_that_is_rightly_blamed_is_a_finding_and_no_failure() -> None:
 
 def test_blame_needs_its_evidence_and_its_judges() -> None:
     """Without the refused file the accusation fails; without a proven partial of the others it is not checked."""
-    federation = InProcessFederation(participants_per_round=3)
+    federation = PlayedFederation.make(participants_per_round=3)
     FourTrustees(federation).play()
     report = audit(federation)
     _, refused = artifact_of(report, 1, "blame")
@@ -377,7 +386,7 @@ def forge_credits(change: Callable[[list[tuple[Address, int]]], list[tuple[Addre
         def _credits(self, state: RoundState) -> list[tuple[Address, int]]:
             return change(super()._credits(state))
 
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     federation.chain._federation.__class__ = Generous
     RoundPlayer(federation).play()
     return audit(federation)
@@ -411,7 +420,7 @@ def test_contract_that_ignores_the_deadline() -> None:
             self.chain.advance(10_000)
             super().attest()
 
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     federation.chain._federation.__class__ = Patient
     Late(federation).play()
     assert failed(audit(federation)) == {(1, "deadlines")}
@@ -429,7 +438,7 @@ def test_contract_that_closes_the_commit_phase_early() -> None:
         def commit(self, limit: int | None = None) -> None:
             super().commit(3)
 
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     contract = federation.chain._federation
     contract.__class__ = Hasty
     contract.functions["closeCommits"] = contract._close_commits
@@ -447,7 +456,7 @@ def test_revoked_aggregator_cannot_go_on() -> None:
             self.federation.ledger("operator").revoke_identity(self.ledger.account)
             super().aggregate()
 
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     federation.chain._federation.__class__ = Forgiving
     Revoked(federation).play()
     assert failed(audit(federation)) == {(1, "accepted"), (1, "outcome")}
@@ -464,14 +473,14 @@ def test_revoked_participant_and_trustee_cannot_go_on() -> None:
                 self.federation.ledger("operator").revoke_identity(self.federation.address(name))
             super().commit(limit)
 
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     federation.chain._federation.__class__ = Forgiving
     Revoked(federation).play()
     assert failed(audit(federation)) == {(1, "commitments"), (1, "attestations")}
 
 
 def test_trustee_without_a_share() -> None:
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     federation.ledger("operator").register_identity(
         federation.address("extra"), Role.TRUSTEE, b"certificate extra", b"\x09" * 32
     )
@@ -482,7 +491,7 @@ def test_trustee_without_a_share() -> None:
 
 
 def test_key_of_another_threshold_on_chain() -> None:
-    federation = InProcessFederation()
+    federation = PlayedFederation.make()
     contract = federation.chain._federation
     published = PublishedKey(federation.manifest.key_id, 2, 5)
     contract.key = published

@@ -20,8 +20,7 @@ from fedtrust.errors import LedgerError
 from fedtrust.ledger import events as ev
 from fedtrust.ledger.types import AbortReason, Address, Deadlines, Identity, Phase, PublishedKey, Role
 from fedtrust.store.artifacts import MemoryStore
-from tests.audit.audit_fixtures import LyingLedger, failed, replaced
-from tests.nodes.harness import InProcessFederation
+from tests.audit.audit_fixtures import LyingLedger, PlayedFederation, failed, replaced
 
 OTHER = b"\x07" * 32
 STRANGER = Address("0x" + "0" * 39 + "1")
@@ -56,7 +55,7 @@ IN_HEAD = {
 
 
 @pytest.mark.parametrize("field", STATES)
-def test_state_with_one_changed_field(short: InProcessFederation, field: str) -> None:
+def test_state_with_one_changed_field(short: PlayedFederation, field: str) -> None:
     value, check = STATES[field]
     ledger = LyingLedger(short.ledger("operator"), states={2: {field: value}})
     found = failed(audit_federation(ledger, short.artifacts))
@@ -65,7 +64,7 @@ def test_state_with_one_changed_field(short: InProcessFederation, field: str) ->
     assert {number for number, _ in found} <= {None, 2}
 
 
-def test_state_with_another_head(short: InProcessFederation) -> None:
+def test_state_with_another_head(short: PlayedFederation) -> None:
     ledger = LyingLedger(short.ledger("operator"), states={2: {"head": OTHER}})
     report = audit_federation(ledger, short.artifacts)
     assert failed(report) == {(None, "heads")}
@@ -130,7 +129,7 @@ EVENTS: dict[str, tuple[type[ev.LedgerEvent], dict[str, Any], tuple[int | None, 
 
 
 @pytest.mark.parametrize("case", EVENTS)
-def test_event_with_one_changed_field(short: InProcessFederation, case: str) -> None:
+def test_event_with_one_changed_field(short: PlayedFederation, case: str) -> None:
     kind, changes, expected = EVENTS[case]
     ledger = LyingLedger(short.ledger("operator"), events=only(kind, 2, changes))
     report = audit_federation(ledger, short.artifacts)
@@ -152,7 +151,7 @@ def test_event_with_one_changed_field(short: InProcessFederation, case: str) -> 
         (ev.RoundSettled, "payouts"),
     ],
 )
-def test_event_that_is_kept_back(short: InProcessFederation, kind: type[ev.LedgerEvent], check: str) -> None:
+def test_event_that_is_kept_back(short: PlayedFederation, kind: type[ev.LedgerEvent], check: str) -> None:
     def drop(event: ev.LedgerEvent) -> ev.LedgerEvent | None:
         return None if isinstance(event, kind) and getattr(event, "round", 0) == 2 else event
 
@@ -189,13 +188,13 @@ ANSWERS: dict[str, tuple[str, Callable[[Any], Any], tuple[int | None, str]]] = {
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_changed_answer(short: InProcessFederation, case: str) -> None:
+def test_changed_answer(short: PlayedFederation, case: str) -> None:
     method, change, expected = ANSWERS[case]
     ledger = LyingLedger(short.ledger("operator"), answers={method: change})
     assert expected in failed(audit_federation(ledger, short.artifacts))
 
 
-def test_log_out_of_order(short: InProcessFederation) -> None:
+def test_log_out_of_order(short: PlayedFederation) -> None:
     class Shuffled(LyingLedger):
         def events(self, from_block: int = 0) -> tuple[ev.LedgerEvent, ...]:
             return tuple(reversed(super().events(from_block)))
@@ -204,7 +203,7 @@ def test_log_out_of_order(short: InProcessFederation) -> None:
     assert (None, "event-log") in failed(report)
 
 
-def test_revocation_of_nobody(short: InProcessFederation) -> None:
+def test_revocation_of_nobody(short: PlayedFederation) -> None:
     class Revoking(LyingLedger):
         def events(self, from_block: int = 0) -> tuple[ev.LedgerEvent, ...]:
             events = super().events(from_block)
@@ -215,7 +214,7 @@ def test_revocation_of_nobody(short: InProcessFederation) -> None:
     assert failed(report) == {(None, "event-log")}
 
 
-def test_chain_that_moves_while_it_is_read_is_read_again(short: InProcessFederation) -> None:
+def test_chain_that_moves_while_it_is_read_is_read_again(short: PlayedFederation) -> None:
     class Moving(LyingLedger):
         """Shows one more event at each of the first readings, as a chain in use does."""
 
@@ -241,7 +240,7 @@ def test_chain_that_moves_while_it_is_read_is_read_again(short: InProcessFederat
 CHAIN_CHECKS = {c.id for c in (*catalogue.FEDERATION_CHECKS, *catalogue.ROUND_CHECKS[:8], catalogue.PAYOUTS)}
 
 
-def contradicted(short: InProcessFederation, events: tuple[ev.LedgerEvent, ...]) -> set[str]:
+def contradicted(short: PlayedFederation, events: tuple[ev.LedgerEvent, ...]) -> set[str]:
     class Rewritten(LyingLedger):
         def events(self, from_block: int = 0) -> tuple[ev.LedgerEvent, ...]:
             return events
@@ -250,13 +249,13 @@ def contradicted(short: InProcessFederation, events: tuple[ev.LedgerEvent, ...])
     return {check for _, check in found} & CHAIN_CHECKS - {catalogue.KEY_MANIFEST.id}
 
 
-def test_true_log_contradicts_nothing(short: InProcessFederation) -> None:
+def test_true_log_contradicts_nothing(short: PlayedFederation) -> None:
     assert contradicted(short, short.chain.events()) == set()
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_event_can_be_left_out_doubled_or_moved(short: InProcessFederation, data: st.DataObject) -> None:
+def test_no_event_can_be_left_out_doubled_or_moved(short: PlayedFederation, data: st.DataObject) -> None:
     truth = short.chain.events()
     places = st.integers(0, len(truth) - 1)
     match data.draw(st.sampled_from(["drop", "double", "swap", "cut", "any"])):
@@ -290,7 +289,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("field", PLANTED)
 @pytest.mark.parametrize("kind", ["empty", "object", "truncated", "longer"])
-def test_artifact_that_is_committed_but_is_rubbish(short: InProcessFederation, field: str, kind: str) -> None:
+def test_artifact_that_is_committed_but_is_rubbish(short: PlayedFederation, field: str, kind: str) -> None:
     """Whoever commits a hash chooses the bytes behind it: they fail their check, and never stop the audit."""
     genuine = short.artifacts.get(getattr(short.ledger("operator").round(2), field))
     rubbish = {"empty": b"", "object": b"{}", "truncated": genuine[:-1], "longer": genuine + b"\x00"}[kind]

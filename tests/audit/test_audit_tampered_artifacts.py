@@ -12,8 +12,7 @@ from fedtrust.crypto.encoding import to_hex
 from fedtrust.errors import PeerUnreachableError, RpcUnreachableError
 from fedtrust.ledger.memory import MemoryLedger
 from fedtrust.store.artifacts import FolderStore
-from tests.audit.audit_fixtures import LyingLedger, artifact_of, failed, replaced, result_of, verdicts
-from tests.nodes.harness import InProcessFederation
+from tests.audit.audit_fixtures import LyingLedger, PlayedFederation, artifact_of, failed, replaced, result_of, verdicts
 
 ROUND = 2
 
@@ -54,7 +53,7 @@ def flipped(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("missing", [False, True], ids=["altered", "missing"])
 @pytest.mark.parametrize("check", CASES)
-def test_one_bad_artifact(honest: InProcessFederation, honest_report: AuditReport, check: str, missing: bool) -> None:
+def test_one_bad_artifact(honest: PlayedFederation, honest_report: AuditReport, check: str, missing: bool) -> None:
     kind, failing, stopped = CASES[check]
     name, digest = artifact_of(honest_report, ROUND, check)
     assert name == kind
@@ -88,7 +87,7 @@ def test_one_bad_artifact(honest: InProcessFederation, honest_report: AuditRepor
 
 
 @pytest.mark.parametrize("missing", [False, True], ids=["altered", "missing"])
-def test_bad_key_manifest(honest: InProcessFederation, honest_report: AuditReport, missing: bool) -> None:
+def test_bad_key_manifest(honest: PlayedFederation, honest_report: AuditReport, missing: bool) -> None:
     kind, digest = artifact_of(honest_report, None, "key-manifest")
     assert kind == "key manifest"
     change = None if missing else flipped(honest.artifacts.get(digest))
@@ -103,9 +102,7 @@ def test_bad_key_manifest(honest: InProcessFederation, honest_report: AuditRepor
 
 
 @pytest.mark.parametrize("check", ["update", "partial"])
-def test_the_last_of_several_counts_as_much(
-    honest: InProcessFederation, honest_report: AuditReport, check: str
-) -> None:
+def test_the_last_of_several_counts_as_much(honest: PlayedFederation, honest_report: AuditReport, check: str) -> None:
     result = [r for r in honest_report.results if r.round == 1 and r.check.id == check][-1]
     digest = next(reading.digest for reading in result.read if reading.digest is not None)
     report = audit_federation(honest.ledger("operator"), replaced(honest.artifacts, {digest: None}))
@@ -113,7 +110,7 @@ def test_the_last_of_several_counts_as_much(
 
 
 def test_decryption_is_checked_against_the_recomputed_product_when_the_aggregate_is_lost(
-    honest: InProcessFederation, honest_report: AuditReport
+    honest: PlayedFederation, honest_report: AuditReport
 ) -> None:
     _, digest = artifact_of(honest_report, ROUND, "aggregate")
     report = audit_federation(honest.ledger("operator"), replaced(honest.artifacts, {digest: None}))
@@ -121,7 +118,7 @@ def test_decryption_is_checked_against_the_recomputed_product_when_the_aggregate
 
 
 def test_a_store_that_does_not_check_its_bytes_is_not_believed(
-    honest: InProcessFederation, honest_report: AuditReport
+    honest: PlayedFederation, honest_report: AuditReport
 ) -> None:
     _, digest = artifact_of(honest_report, ROUND, "spec")
 
@@ -134,7 +131,7 @@ def test_a_store_that_does_not_check_its_bytes_is_not_believed(
     assert failed(report) == {(ROUND, "spec")}
 
 
-def test_byte_flipped_on_disk(honest: InProcessFederation, honest_report: AuditReport, tmp_path: Path) -> None:
+def test_byte_flipped_on_disk(honest: PlayedFederation, honest_report: AuditReport, tmp_path: Path) -> None:
     folder = FolderStore(tmp_path)
     for digest in {r.digest for result in honest_report.results for r in result.read if r.digest is not None}:
         folder.put(honest.artifacts.get(digest))
@@ -144,7 +141,7 @@ def test_byte_flipped_on_disk(honest: InProcessFederation, honest_report: AuditR
     assert failed(audit_federation(honest.ledger("operator"), folder)) == {(3, "update")}
 
 
-def test_unreachable_server_or_chain_accuses_nobody(honest: InProcessFederation) -> None:
+def test_unreachable_server_or_chain_accuses_nobody(honest: PlayedFederation) -> None:
     class Down:
         def get(self, digest: bytes) -> bytes:
             raise PeerUnreachableError("the aggregator's service does not answer")
@@ -160,7 +157,7 @@ def test_unreachable_server_or_chain_accuses_nobody(honest: InProcessFederation)
         audit_federation(Offline(honest.chain, honest.address("operator")), honest.artifacts)
 
 
-def test_errors_that_are_not_ours_are_not_swallowed(honest: InProcessFederation) -> None:
+def test_errors_that_are_not_ours_are_not_swallowed(honest: PlayedFederation) -> None:
     def broken(_answer: bytes) -> bytes:
         raise ZeroDivisionError
 

@@ -10,7 +10,16 @@ from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, RoundReport, Verdict
 from fedtrust.ledger import events as ev
 from fedtrust.ledger.types import AbortReason, Phase
-from tests.audit.audit_fixtures import LyingLedger, RoundPlayer, audit, failed, replaced, result_of, verdicts
+from tests.audit.audit_fixtures import (
+    LyingLedger,
+    PlayedFederation,
+    RoundPlayer,
+    audit,
+    failed,
+    replaced,
+    result_of,
+    verdicts,
+)
 from tests.nodes.harness import InProcessFederation
 
 BEFORE_RESULT = {"opening", "order", "deadlines", "commitments", "accepted", "attestations"}
@@ -41,7 +50,7 @@ def last(report: AuditReport) -> RoundReport:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_round_in_progress_is_not_failed(empty: InProcessFederation, stage: str) -> None:
+def test_round_in_progress_is_not_failed(empty: PlayedFederation, stage: str) -> None:
     RoundPlayer(empty).play()
     Stepwise(empty).play_to(stage)
     phase = STAGES[stage][1]
@@ -49,15 +58,15 @@ def test_round_in_progress_is_not_failed(empty: InProcessFederation, stage: str)
     assert report.verified
     assert (last(report).number, last(report).phase, last(report).in_progress) == (2, phase, True)
     # what can be said already is checked, nothing is claimed about the rest
-    assert verdicts(report, 2) == dict.fromkeys(BEFORE_RESULT | ARTIFACTS | {"payouts"}, Verdict.PASSED)
+    assert verdicts(report, 2) == dict.fromkeys(BEFORE_RESULT | ARTIFACTS | {"payouts", "disputes"}, Verdict.PASSED)
     assert any("round 2" in x.what and x.why == "the round is still in progress" for x in report.limitations)
     assert report.to_json()["rounds"][1]["in_progress"] is True  # type: ignore[index]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_can_be_aborted_for_its_reason(empty: InProcessFederation, stage: str) -> None:
+def test_every_stage_can_be_aborted_for_its_reason(empty: PlayedFederation, stage: str) -> None:
     if stage == "some committed":
-        empty.settings = replace(empty.settings, quorum=3)
+        empty.quorum = 3
     player = Stepwise(empty)
     player.play_to(stage)
     empty.chain.advance(10_000)
@@ -66,7 +75,9 @@ def test_every_stage_can_be_aborted_for_its_reason(empty: InProcessFederation, s
     report = audit(empty)
     assert report.verified
     assert [each.phase for each in report.rounds] == [Phase.ABORTED, Phase.SETTLED]
-    assert verdicts(report, 1) == dict.fromkeys(BEFORE_RESULT | ARTIFACTS | {"abort", "payouts"}, Verdict.PASSED)
+    assert verdicts(report, 1) == dict.fromkeys(
+        BEFORE_RESULT | ARTIFACTS | {"abort", "payouts", "disputes"}, Verdict.PASSED
+    )
     expected = {
         "opened": AbortReason.COMMIT_QUORUM_MISSED,
         "some committed": AbortReason.COMMIT_QUORUM_MISSED,
@@ -77,7 +88,7 @@ def test_every_stage_can_be_aborted_for_its_reason(empty: InProcessFederation, s
     assert result_of(report, 1, "abort").found == expected.name
 
 
-def test_spec_of_an_aborted_round_may_be_lost(empty: InProcessFederation) -> None:
+def test_spec_of_an_aborted_round_may_be_lost(empty: PlayedFederation) -> None:
     player = RoundPlayer(empty)
     player.open()
     empty.chain.advance(10_000)
@@ -89,7 +100,7 @@ def test_spec_of_an_aborted_round_may_be_lost(empty: InProcessFederation) -> Non
     assert any("round 1" in limitation.what and "missing" in limitation.why for limitation in report.limitations)
 
 
-def test_wrong_spec_of_an_aborted_round_is_found(empty: InProcessFederation) -> None:
+def test_wrong_spec_of_an_aborted_round_is_found(empty: PlayedFederation) -> None:
     class OtherQuorum(RoundPlayer):
         def change_spec(self, spec):  # type: ignore[no-untyped-def]
             return replace(spec, quorum=3)
@@ -110,7 +121,7 @@ def test_wrong_spec_of_an_aborted_round_is_found(empty: InProcessFederation) -> 
     ],
     ids=["another reason", "no reason", "a result"],
 )
-def test_aborted_round_told_otherwise(empty: InProcessFederation, lie: dict[str, object]) -> None:
+def test_aborted_round_told_otherwise(empty: PlayedFederation, lie: dict[str, object]) -> None:
     player = RoundPlayer(empty)
     player.open()
     empty.chain.advance(10_000)
@@ -119,7 +130,7 @@ def test_aborted_round_told_otherwise(empty: InProcessFederation, lie: dict[str,
     assert (1, "abort") in failed(audit_federation(ledger, empty.artifacts))
 
 
-def test_round_aborted_before_its_deadline(empty: InProcessFederation) -> None:
+def test_round_aborted_before_its_deadline(empty: PlayedFederation) -> None:
     player = RoundPlayer(empty)
     player.open()
     empty.chain.advance(10_000)
@@ -132,7 +143,7 @@ def test_round_aborted_before_its_deadline(empty: InProcessFederation) -> None:
     assert failed(audit_federation(ledger, empty.artifacts)) == {(1, "abort")}
 
 
-def test_aborted_round_that_was_paid_for(empty: InProcessFederation) -> None:
+def test_aborted_round_that_was_paid_for(empty: PlayedFederation) -> None:
     player = RoundPlayer(empty)
     player.open()
     empty.chain.advance(10_000)
@@ -150,7 +161,7 @@ def test_aborted_round_that_was_paid_for(empty: InProcessFederation) -> None:
 
 
 def test_round_within_its_challenge_window() -> None:
-    federation = InProcessFederation(challenge_window=1000)
+    federation = PlayedFederation.make(challenge_window=1000)
     player = RoundPlayer(federation)
     for step in (player.open, player.commit, player.close, player.aggregate, player.attest, player.finalize):
         step()
@@ -182,7 +193,7 @@ def test_real_nodes_with_a_round_that_misses_its_quorum() -> None:
     assert [each.phase for each in report.rounds] == [Phase.ABORTED, Phase.SETTLED, Phase.SETTLED]
 
 
-def test_federation_without_a_key_is_not_failed(empty: InProcessFederation) -> None:
+def test_federation_without_a_key_is_not_failed(empty: PlayedFederation) -> None:
     class Fresh(LyingLedger):
         def events(self, from_block: int = 0) -> tuple[ev.LedgerEvent, ...]:
             return tuple(e for e in super().events(from_block) if not isinstance(e, ev.KeyPublished))
