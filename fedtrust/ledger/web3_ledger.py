@@ -83,7 +83,7 @@ class Web3Ledger(Web3LedgerReader, LedgerWrites):
 
     def _perform(self, step: Step) -> tuple[LedgerEvent, ...]:
         with node_errors(step.function):
-            if step.value == 0:
+            if step.value == 0 or self._token is None:
                 return self._carry_out(step, self._request(step))
             with self._paying:
                 return self._carry_out(step, self._request(step))
@@ -103,7 +103,8 @@ class Web3Ledger(Web3LedgerReader, LedgerWrites):
                 intent = None
             resumed = intent is not None
             if intent is None:
-                if step.effect(self._newest):
+                # without confirmations the newest block is the one that was asked above
+                if (step.once or self._newest is not self) and step.effect(self._newest):
                     return () if step.once else self._await_confirmed(step, deadline)
                 try:
                     self._approve(step, deadline)
