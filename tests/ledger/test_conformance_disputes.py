@@ -524,15 +524,8 @@ def test_a_demanded_ciphertext_is_shown(world: World, participant: LocalAccount 
     wrong = merkle_wrong_root(merkle_root(leaves), leaves[0], path)
     refused(wrong, shower.reveal, dispute, ciphertext=leaves[0], path=path)
     refused("MerkleWrongPathLength(3, 4)", shower.reveal, dispute, ciphertext=leaves[0], path=(*path, ZERO_HASH))
-    refused(
-        f"DisputeNotOpen({dispute})",
-        ledger.multiply,
-        dispute,
-        modulus=b"",
-        product=b"",
-        start=path[0],
-        contributions=[],
-    )
+    other_kind = {"modulus": b"", "product": b"", "start": path[0], "contributions": []}
+    refused(f"DisputeNotOpen({dispute})", ledger.multiply, dispute, **other_kind)
     shower.reveal(dispute, ciphertext=leaves[LEAF], path=path)
     shower.reveal(dispute, ciphertext=leaves[LEAF], path=path)
     shown = [event for event in ledger.events() if isinstance(event, ev.CiphertextRevealed)]
@@ -647,9 +640,9 @@ def test_refusals_of_equivocations(world: World) -> None:
     one, other = signed_update(ledger, accused, "one"), signed_update(ledger, accused, "other")
 
     def accuse(
-        first: SignedUpdate = one, second: SignedUpdate = other, account: Address = address(accused), number: int = 1
+        first: SignedUpdate = one, second: SignedUpdate = other, account: str = accused.address, number: int = 1
     ) -> None:
-        ledger.challenge_equivocation(number, account=account, first=first, second=second)
+        ledger.challenge_equivocation(number, account=Address(account), first=first, second=second)
 
     refused("DisputeTooLate(2)", accuse, number=2)
     refused("DisputeSameContent()", accuse, one, one)
@@ -664,8 +657,8 @@ def test_refusals_of_equivocations(world: World) -> None:
     refused(not_in_force, accuse, *second)
     zero = [signed_update(ledger, accused, label, epoch=0) for label in ("one", "other")]
     refused(not_in_force, accuse, *zero)
-    refused(f"DisputeNotInForce(1, {STRANGER.address})", accuse, one, other, address(STRANGER))
-    refused(f"DisputeNotInForce(1, {AGGREGATOR.address})", accuse, one, other, address(AGGREGATOR))
+    refused(f"DisputeNotInForce(1, {STRANGER.address})", accuse, one, other, STRANGER.address)
+    refused(f"DisputeNotInForce(1, {AGGREGATOR.address})", accuse, one, other, AGGREGATOR.address)
     assert status_of(ledger, accused) is Status.ACTIVE
     # a key that was handed on is not its holder's any more: it proves nothing about a later round
     world.ledger(OPERATOR).admit_identity(address(STRANGER), Role.PARTICIPANT)
