@@ -18,6 +18,13 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function load(address account, bytes32 slot) external view returns (bytes32 word);
     function toString(uint256 value) external pure returns (string memory);
+    function getBlockTimestamp() external view returns (uint256 timestamp);
+    function getBlockNumber() external view returns (uint256 number);
+    function envOr(string calldata name, string calldata otherwise)
+        external
+        view
+        returns (string memory value);
+    function getCode(string calldata artifact) external view returns (bytes memory creationCode);
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
     function etch(address account, bytes calldata code) external;
@@ -59,6 +66,16 @@ abstract contract Base {
 
     function assertTrue(bool condition, string memory what) internal pure {
         if (!condition) revert NotTrue(what);
+    }
+
+    /// @dev The time. Not `block.timestamp`, which the optimiser takes for a constant of the call, in spite of `warp`.
+    function time() internal view returns (uint256) {
+        return VM.getBlockTimestamp();
+    }
+
+    /// @dev The block's number. Not `block.number`, for the same reason.
+    function height() internal view returns (uint256) {
+        return VM.getBlockNumber();
     }
 
     /// @dev Maps any value into [low, high], keeping values that are in it.

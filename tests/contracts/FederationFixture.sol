@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Federation} from "../../contracts/Federation.sol";
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+
 import {IFederation} from "../../contracts/interfaces/IFederation.sol";
 import {HeadMirror} from "./HeadMirror.sol";
+
+/// @dev The federation with what it inherits from OpenZeppelin. The tests deploy its compiled code, see `create`.
+interface Federation is IFederation, IERC5267 {
+    error OwnableUnauthorizedAccount(address account);
+    error OwnableInvalidOwner(address owner);
+    error ReentrancyGuardReentrantCall();
+
+    function owner() external view returns (address);
+    function transferOwnership(address newOwner) external;
+    function acceptOwnership() external;
+}
 
 /// @dev A federation with an aggregator and its standby, four participants, three trustees (threshold two), everybody's
 /// stake and a funded pool, and the honest steps of a round.
@@ -50,6 +62,7 @@ abstract contract FederationFixture is HeadMirror {
     );
 
     Federation internal federation;
+    address internal running; // the aggregator of the newest round
 
     function setUp() public virtual {
         VM.warp(START);
@@ -74,7 +87,24 @@ abstract contract FederationFixture is HeadMirror {
 
     function deployEmpty(IFederation.Config memory config) internal {
         VM.recordLogs();
-        federation = new Federation(OPERATOR, config);
+        federation = create(OPERATOR, config);
+    }
+
+    /// @dev A federation from the committed artifact: the bytecode that Python deploys, which `make contracts-check`
+    /// compares with the sources. `FEDERATION_ARTIFACT` names another one, as `make contracts-coverage` does.
+    function create(address owner, IFederation.Config memory config) internal returns (Federation created) {
+        bytes memory code = bytes.concat(creationCode(), abi.encode(owner, config));
+        assembly ("memory-safe") {
+            created := create(0, add(code, 0x20), mload(code))
+            if iszero(created) {
+                returndatacopy(code, 0, returndatasize())
+                revert(code, returndatasize())
+            }
+        }
+    }
+
+    function creationCode() internal view returns (bytes memory) {
+        return VM.getCode(VM.envOr("FEDERATION_ARTIFACT", "fedtrust/ledger/artifacts/Federation.json"));
     }
 
     function publishKey(uint8 threshold, uint8 trustees) internal {
@@ -165,9 +195,9 @@ abstract contract FederationFixture is HeadMirror {
         federation.revokeIdentity(account);
     }
 
-    function leave(address account) internal {
+    function depart(address account) internal {
         VM.prank(account);
-        federation.leave();
+        federation.leaveFederation();
     }
 
     /// @dev `account` hands its place to `newAccount`, which is admitted first if it is another.
@@ -194,8 +224,8 @@ abstract contract FederationFixture is HeadMirror {
     // ----------------------------------------------------------------------------------------------------- steps
 
     function deadlines() internal view returns (IFederation.Deadlines memory) {
-        uint40 time = uint40(block.timestamp);
-        return IFederation.Deadlines({commit: time + 100, aggregate: time + 200, finalize: time + 300});
+        uint40 start = uint40(time());
+        return IFederation.Deadlines({commit: start + 100, aggregate: start + 200, finalize: start + 300});
     }
 
     /// @dev The aggregator opens `round` with all who are drawn, in a block of its own.
@@ -204,7 +234,7 @@ abstract contract FederationFixture is HeadMirror {
     }
 
     function openBy(address aggregator, uint256 round) internal {
-        VM.roll(block.number + 1);
+        VM.roll(height() + 1);
         (,, uint256 selected) = federation.drawOf();
         openWith(aggregator, round, selected, QUORUM);
     }
@@ -212,6 +242,24 @@ abstract contract FederationFixture is HeadMirror {
     function openWith(address aggregator, uint256 round, uint256 selected, uint16 quorum) internal {
         bytes32 model = federation.currentModel();
         IFederation.Deadlines memory times = deadlines();
+        running = aggregator;
+        VM.prank(aggregator);
+        federation.openRound(
+            round, SPEC, model == 0 ? BASE_MODEL : model, selected, quorum, CIPHERTEXTS, times
+        );
+    }
+
+    /// @dev Nobody gets round `round` opened like this.
+    function openRefused(
+        bytes memory reason,
+        address aggregator,
+        uint256 round,
+        uint256 selected,
+        uint16 quorum
+    ) internal {
+        bytes32 model = federation.currentModel();
+        IFederation.Deadlines memory times = deadlines();
+        VM.expectRevert(reason);
         VM.prank(aggregator);
         federation.openRound(
             round, SPEC, model == 0 ? BASE_MODEL : model, selected, quorum, CIPHERTEXTS, times
@@ -252,7 +300,7 @@ abstract contract FederationFixture is HeadMirror {
     }
 
     function aggregate(uint256 round, uint256 accepted) internal {
-        VM.prank(federation.roundOf(round).aggregator);
+        VM.prank(running);
         federation.commitAggregate(round, accepted, AGGREGATE_ROOT);
     }
 
@@ -274,7 +322,7 @@ abstract contract FederationFixture is HeadMirror {
     }
 
     function finalize(uint256 round) internal {
-        VM.prank(federation.roundOf(round).aggregator);
+        VM.prank(running);
         federation.finalizeRound(round, PLAINTEXT, PROOF, modelOf(round), RESULT);
     }
 
@@ -285,7 +333,7 @@ abstract contract FederationFixture is HeadMirror {
 
     function settle(uint256 round) internal {
         uint256 challengeEnd = federation.roundOf(round).challengeEnd;
-        if (block.timestamp < challengeEnd) VM.warp(challengeEnd);
+        if (time() < challengeEnd) VM.warp(challengeEnd);
         federation.settleRound(round);
     }
 
@@ -296,7 +344,7 @@ abstract contract FederationFixture is HeadMirror {
 
     function toAborted(uint256 round) internal {
         open(round);
-        VM.warp(block.timestamp + 101);
+        VM.warp(time() + 101);
         federation.abortRound(round);
     }
 

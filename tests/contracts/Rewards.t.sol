@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
-
-import {Federation} from "../../contracts/Federation.sol";
 import {IFederation} from "../../contracts/interfaces/IFederation.sol";
-import {FederationFixture} from "./FederationFixture.sol";
+import {Federation, FederationFixture} from "./FederationFixture.sol";
 
 /// @dev A trustee that is a contract, and whose way to take a payment is an attack.
 contract HostileTrustee {
@@ -55,9 +52,17 @@ contract RewardsTest is FederationFixture {
         VM.expectEmit(address(federation));
         emit IFederation.RewardsFunded(STRANGER, amount);
         VM.prank(STRANGER);
-        federation.fundRewards{value: amount}();
+        federation.fundRewards{value: amount}(amount);
         assertEq(federation.rewardPool(), POOL + amount, "pool");
-        assertEq(address(federation).balance, POOL + amount, "balance");
+        assertEq(address(federation).balance, STAKES + POOL + amount, "balance");
+    }
+
+    function testFuzz_fundRewards_otherAmount_reverts(uint96 sent, uint96 amount) public {
+        VM.assume(sent != amount);
+        VM.deal(STRANGER, sent);
+        VM.expectRevert(abi.encodeWithSelector(IFederation.PaymentWrong.selector, amount, sent));
+        VM.prank(STRANGER);
+        federation.fundRewards{value: sent}(amount);
     }
 
     function test_plainTransfer_reverts() public {
@@ -80,8 +85,8 @@ contract RewardsTest is FederationFixture {
         attest(1, 2);
         finalize(1);
         VM.warp(federation.roundOf(1).challengeEnd);
-        uint256 eachParticipant = REWARD * 7 / 10 / 4;
-        uint256 eachTrustee = REWARD * 2 / 10 / 3;
+        uint256 eachParticipant = uint256(REWARD) * 7 / 10 / 4;
+        uint256 eachTrustee = uint256(REWARD) * 2 / 10 / 3;
         for (uint256 i = 0; i < PARTICIPANTS; ++i) {
             VM.expectEmit(address(federation));
             emit IFederation.RewardCredited(1, participant(i), eachParticipant);
@@ -108,29 +113,28 @@ contract RewardsTest is FederationFixture {
 
     function test_settleRound_onlyAcceptedAndAttested() public {
         toUpload(1);
-        VM.prank(AGGREGATOR);
-        federation.commitAggregate(1, 0xd, AGGREGATE_ROOT);
+        aggregate(1, 0xd);
         attest(1, 0);
         attest(1, 2);
         finalize(1);
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
+        settle(1);
         assertEq(federation.claimable(participant(1)), 0, "not accepted");
         assertEq(federation.claimable(trustee(1)), 0, "did not attest");
-        assertEq(federation.claimable(participant(0)), REWARD * 7 / 10 / 3, "accepted");
-        assertEq(federation.claimable(trustee(2)), REWARD * 2 / 10 / 2, "attested");
+        assertEq(federation.claimable(participant(0)), uint256(REWARD) * 7 / 10 / 3, "accepted");
+        assertEq(federation.claimable(trustee(2)), uint256(REWARD) * 2 / 10 / 2, "attested");
     }
 
     function test_settleRound_revokedIsStillPaid() public {
         toFinalized(1);
         revoke(participant(0));
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
-        assertEq(federation.claimable(participant(0)), REWARD * 7 / 10 / 4, "earned before it was revoked");
+        settle(1);
+        assertEq(
+            federation.claimable(participant(0)), uint256(REWARD) * 7 / 10 / 4, "earned before it was revoked"
+        );
     }
 
     function test_settleRound_zeroCredits_leaveNoEvent() public {
-        _deploy(IFederation.Config(WINDOW, REWARD, 10_000, 0, 0), POOL);
+        deploy(_shares(REWARD, 10_000, 0, 0), POOL);
         toFinalized(1);
         VM.warp(federation.roundOf(1).challengeEnd);
         VM.recordLogs();
@@ -140,7 +144,7 @@ contract RewardsTest is FederationFixture {
     }
 
     function test_settleRound_lessThanOneWeiEach_creditsNothing() public {
-        _deploy(IFederation.Config(WINDOW, 3, 10_000, 0, 0), POOL);
+        deploy(_shares(3, 10_000, 0, 0), POOL);
         toFinalized(1);
         VM.warp(federation.roundOf(1).challengeEnd);
         VM.expectEmit(address(federation));
@@ -151,7 +155,7 @@ contract RewardsTest is FederationFixture {
 
     function test_settleRound_early_reverts() public {
         toFinalized(1);
-        uint64 challengeEnd = federation.roundOf(1).challengeEnd;
+        uint256 challengeEnd = federation.roundOf(1).challengeEnd;
         VM.warp(challengeEnd - 1);
         VM.expectRevert(
             abi.encodeWithSelector(IFederation.RoundChallengeWindowOpen.selector, 1, challengeEnd)
@@ -163,8 +167,7 @@ contract RewardsTest is FederationFixture {
         expectWrongPhase(1, IFederation.Phase.FINALIZED, IFederation.Phase.NONE);
         federation.settleRound(1);
         toFinalized(1);
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
+        settle(1);
         expectWrongPhase(1, IFederation.Phase.FINALIZED, IFederation.Phase.SETTLED);
         federation.settleRound(1);
         toAborted(2);
@@ -174,7 +177,7 @@ contract RewardsTest is FederationFixture {
 
     /// @dev Any configuration, any pool, any sets: every credit is the stated floor of a floor, nothing is lost.
     function testFuzz_settleRound_conserves(
-        uint128 roundReward,
+        uint88 roundReward,
         uint96 funded,
         uint16[3] memory shares,
         uint256 acceptedSeed,
@@ -184,9 +187,7 @@ contract RewardsTest is FederationFixture {
             shares[i] = uint16(bound(shares[i], 0, 3333));
         }
         if (acceptedSeed % 2 == 0) shares[0] += 1; // reach a sum of 10,000 at times
-        IFederation.Config memory config =
-            IFederation.Config(WINDOW, roundReward, shares[0], shares[1], shares[2]);
-        _deploy(config, funded);
+        deploy(_shares(roundReward, shares[0], shares[1], shares[2]), funded);
         uint256 accepted = _pickSet(acceptedSeed, PARTICIPANTS, QUORUM);
         uint256 attested = _pickSet(attestedSeed, TRUSTEES, THRESHOLD);
 
@@ -199,8 +200,7 @@ contract RewardsTest is FederationFixture {
         }
         finalize(1);
         assertEq(federation.rewardPool() + reward, funded, "reserved");
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
+        settle(1);
 
         uint256 each = reward * shares[0] / 10_000 / _count(accepted);
         uint256 credited = reward * shares[2] / 10_000;
@@ -218,49 +218,153 @@ contract RewardsTest is FederationFixture {
         }
         assertTrue(credited <= reward, "never more than the reward");
         assertEq(federation.rewardPool() + credited, funded, "conserved to the wei");
-        assertEq(address(federation).balance, funded, "and none has left yet");
+        assertEq(address(federation).balance, STAKES + funded, "and none has left yet");
     }
 
-    /// @dev The largest settlement there is must fit a transaction (EIP-7825: 2^24 gas).
+    /// @dev The largest settlement there is must fit a transaction (EIP-7825: 2^24 gas): 256 participants and 255
+    /// trustees, nobody credited before, with the payout rule that reads most.
     function test_settleRound_fullBitmaps_fitsOneTransaction() public {
-        federation = new Federation(OPERATOR, defaultConfig());
+        IFederation.Config memory config = defaultConfig();
+        config.payoutRule = IFederation.PayoutRule.RELIABILITY;
+        deployEmpty(config);
         register(AGGREGATOR, IFederation.Role.AGGREGATOR);
         for (uint256 i = 0; i < 256; ++i) {
             register(participant(i), IFederation.Role.PARTICIPANT);
-            register(trustee(i), IFederation.Role.TRUSTEE);
+            if (i != 255) register(trustee(i), IFederation.Role.TRUSTEE);
         }
-        VM.prank(OPERATOR);
-        federation.publishKey(keccak256("key"), 1, 255);
-        VM.deal(OPERATOR, POOL);
-        VM.prank(OPERATOR);
-        federation.fundRewards{value: POOL}();
-        IFederation.Deadlines memory times = deadlines();
-        VM.prank(AGGREGATOR);
-        federation.openRound(1, SPEC, BASE_MODEL, type(uint256).max, 256, CIPHERTEXTS, times);
+        publishKey(1, 255);
+        fund(OPERATOR, POOL);
+        openWith(AGGREGATOR, 1, type(uint256).max, 256);
         for (uint256 i = 0; i < 256; ++i) {
             commit(1, i);
         }
         federation.closeCommits(1);
-        VM.prank(AGGREGATOR);
-        federation.commitAggregate(1, type(uint256).max, AGGREGATE_ROOT);
-        for (uint256 i = 0; i < 256; ++i) {
+        aggregate(1, type(uint256).max);
+        for (uint256 i = 0; i < 255; ++i) {
             attest(1, i);
         }
         finalize(1);
         VM.warp(federation.roundOf(1).challengeEnd);
         uint256 before = gasleft();
         federation.settleRound(1);
-        assertTrue(before - gasleft() < 2 ** 24 - 100_000, "settlement needs too much gas");
-        assertEq(federation.claimable(participant(255)), REWARD * 7 / 10 / 256, "last participant");
-        assertEq(federation.claimable(trustee(255)), REWARD * 2 / 10 / 256, "last trustee");
+        uint256 used = before - gasleft();
+        // nothing is warm in a transaction of its own: 21,000, and 2,600 or 2,100 for each account's and place's words
+        assertTrue(
+            used + 21_000 < 2 ** 24, string.concat("settlement needs too much gas: ", VM.toString(used))
+        );
+        assertEq(federation.claimable(participant(255)), uint256(REWARD) * 7 / 10 / 256, "last participant");
+        assertEq(federation.claimable(trustee(254)), uint256(REWARD) * 2 / 10 / 255, "last trustee");
+    }
+
+    // ---------------------------------------------------------------------------------------------------- RELIABILITY
+
+    /// @dev The weights are of the counters before the round; the first round is divided equally, then who was late
+    /// gets less, to the wei.
+    function test_reliability_exact() public {
+        IFederation.Config memory config = defaultConfig();
+        config.payoutRule = IFederation.PayoutRule.RELIABILITY;
+        deploy(config, POOL);
+        toUpload(1);
+        aggregate(1, ALL & ~uint256(1)); // participant 0 was late
+        attest(1, 0);
+        attest(1, 1);
+        finalize(1);
+        settle(1);
+        uint256 pot = uint256(REWARD) * 7 / 10;
+        assertEq(federation.claimable(participant(1)), pot * 1000 / 3000, "all alike in the first round");
+        assertEq(federation.claimable(participant(0)), 0, "late: nothing");
+
+        toFinalized(2);
+        settle(2);
+        // participant 0: kept 0, broken 1: 1000 * 1 / 2; the others: kept 1, broken 0: 1000 * 2 / 2
+        assertEq(federation.claimable(participant(0)), pot * 500 / 3500, "half the weight");
+        assertEq(
+            federation.claimable(participant(1)), pot * 1000 / 3000 + pot * 1000 / 3500, "the full weight"
+        );
+        // trustees 0 and 1 attested both times
+        assertEq(federation.claimable(trustee(0)), 2 * (uint256(REWARD) * 2 / 10 / 2), "trustees");
+        assertEq(
+            federation.claimable(AGGREGATOR), 2 * uint256(REWARD) / 10, "the aggregator is alone in its pot"
+        );
+
+        toUpload(3);
+        aggregate(3, ALL);
+        attest(3, 0);
+        attest(3, 2);
+        finalize(3);
+        settle(3);
+        // participant 0: kept 1, broken 1: 1000 * 2 / 3 = 666; POOL has 5 ether and the rests left
+        uint256 reward = federation.roundOf(3).reward;
+        uint256 third = (reward * 7 / 10) * 666 / 3666;
+        assertEq(
+            federation.claimable(participant(0)), pot * 500 / 3500 + third, "two of three thousandths, down"
+        );
+    }
+
+    // --------------------------------------------------------------------------------------------------------- expiry
+
+    function test_expireReward_succeeds() public {
+        toSettled(1);
+        uint256 due = uint256(REWARD) * 7 / 10 / 4;
+        (uint256 amount, uint256 expiresAt) = federation.claimableReward(participant(0));
+        assertEq(amount, due, "amount");
+        assertEq(expiresAt, time() + CLAIM_SECONDS, "expiry");
+        uint256 pool = federation.rewardPool();
+        VM.warp(expiresAt - 1);
+        VM.expectRevert(
+            abi.encodeWithSelector(IFederation.RewardNotExpired.selector, participant(0), expiresAt)
+        );
+        federation.expireReward(participant(0));
+        VM.warp(expiresAt);
+        VM.expectEmit(address(federation));
+        emit IFederation.RewardExpired(participant(0), due);
+        VM.prank(STRANGER);
+        federation.expireReward(participant(0));
+        assertEq(federation.rewardPool(), pool + due, "back in the pool");
+        assertEq(federation.claimable(participant(0)), 0, "nothing left");
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RewardNotExpired.selector, participant(0), 0));
+        federation.expireReward(participant(0));
+    }
+
+    function test_expireReward_claimedInTime_succeeds() public {
+        toSettled(1);
+        VM.warp(time() + CLAIM_SECONDS);
+        VM.prank(participant(0));
+        assertTrue(federation.claim() != 0, "as long as nobody returned it, it can be claimed");
+    }
+
+    /// @dev A later reward prolongs the time of all.
+    function test_expireReward_isProlonged() public {
+        toSettled(1);
+        (, uint256 first) = federation.claimableReward(participant(0));
+        VM.warp(first - 5 days);
+        toSettled(2);
+        VM.warp(first);
+        (uint256 amount, uint256 second) = federation.claimableReward(participant(0));
+        assertTrue(second > first, "later");
+        assertEq(amount, 2 * (uint256(REWARD) * 7 / 10 / 4), "both");
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RewardNotExpired.selector, participant(0), second));
+        federation.expireReward(participant(0));
+    }
+
+    /// @dev Stakes, bonds and compensations never expire: they were the account's own.
+    function test_expireReward_leavesDeposits() public {
+        toSettled(1);
+        depart(participant(0));
+        VM.warp(time() + UNBONDING);
+        federation.releaseStake(participant(0));
+        VM.warp(time() + CLAIM_SECONDS);
+        federation.expireReward(participant(0));
+        assertEq(federation.claimable(participant(0)), PARTICIPANT_STAKE, "the stake stays");
+        (uint256 amount,) = federation.claimableReward(participant(0));
+        assertEq(amount, 0, "the reward does not");
     }
 
     // ------------------------------------------------------------------------------------------------------- claim
 
     function test_claim_succeeds() public {
         toFinalized(1);
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
+        settle(1);
         VM.expectEmit(address(federation));
         emit IFederation.RewardClaimed(AGGREGATOR, REWARD / 10);
         VM.prank(AGGREGATOR);
@@ -301,7 +405,7 @@ contract RewardsTest is FederationFixture {
         assertEq(address(hostile).balance, due, "once");
         assertEq(
             keccak256(hostile.reason()),
-            keccak256(abi.encodeWithSelector(ReentrancyGuard.ReentrancyGuardReentrantCall.selector)),
+            keccak256(abi.encodeWithSelector(Federation.ReentrancyGuardReentrantCall.selector)),
             "the second call was refused"
         );
     }
@@ -309,30 +413,33 @@ contract RewardsTest is FederationFixture {
     // ---------------------------------------------------------------------------------------------------- internal
 
     function _settleWithHostileTrustee() private returns (HostileTrustee hostile) {
+        deployEmpty(defaultConfig());
         hostile = new HostileTrustee(federation);
-        register(address(hostile), IFederation.Role.TRUSTEE);
-        toDecrypt(1);
-        hostile.attest(1);
-        attest(1, 0);
-        finalize(1);
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
-    }
-
-    function _deploy(IFederation.Config memory config, uint256 funded) private {
-        federation = new Federation(OPERATOR, config);
         register(AGGREGATOR, IFederation.Role.AGGREGATOR);
         for (uint256 i = 0; i < PARTICIPANTS; ++i) {
             register(participant(i), IFederation.Role.PARTICIPANT);
         }
-        for (uint256 i = 0; i < TRUSTEES; ++i) {
-            register(trustee(i), IFederation.Role.TRUSTEE);
-        }
-        VM.deal(OPERATOR, funded);
-        VM.prank(OPERATOR);
-        federation.publishKey(keccak256("key"), THRESHOLD, uint8(TRUSTEES));
-        VM.prank(OPERATOR);
-        federation.fundRewards{value: funded}();
+        register(trustee(0), IFederation.Role.TRUSTEE);
+        register(address(hostile), IFederation.Role.TRUSTEE);
+        publishKey(2, 2);
+        fund(OPERATOR, POOL);
+        toDecrypt(1);
+        hostile.attest(1);
+        attest(1, 0);
+        finalize(1);
+        settle(1);
+    }
+
+    function _shares(uint88 reward, uint16 participants, uint16 trustees, uint16 aggregator)
+        private
+        view
+        returns (IFederation.Config memory config)
+    {
+        config = defaultConfig();
+        config.roundReward = reward;
+        config.participantBasisPoints = participants;
+        config.trusteeBasisPoints = trustees;
+        config.aggregatorBasisPoints = aggregator;
     }
 
     /// @dev A subset of `size` indices with at least `least` members.

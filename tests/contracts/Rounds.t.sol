@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Federation} from "../../contracts/Federation.sol";
 import {IFederation} from "../../contracts/interfaces/IFederation.sol";
 import {Vm} from "./Base.sol";
 import {FederationFixture} from "./FederationFixture.sol";
@@ -12,19 +11,23 @@ contract RoundsTest is FederationFixture {
     function test_openRound_succeeds() public {
         IFederation.Deadlines memory times = deadlines();
         VM.expectEmit(address(federation));
-        emit IFederation.RoundOpened(1, AGGREGATOR, SPEC, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, times, REWARD);
+        emit IFederation.RoundOpened(
+            1, AGGREGATOR, SPEC, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, 0, times, REWARD
+        );
         open(1);
 
         IFederation.Round memory expected;
         expected.phase = IFederation.Phase.COMMIT;
         expected.aggregator = AGGREGATOR;
-        expected.deadlines = times;
+        expected.commitDeadline = times.commit;
+        expected.aggregateDeadline = times.aggregate;
+        expected.finalizeDeadline = times.finalize;
         expected.quorum = QUORUM;
         expected.ciphertexts = CIPHERTEXTS;
         expected.selected = ALL;
         expected.specHash = SPEC;
-        expected.baseModelHash = BASE_MODEL;
         expected.reward = REWARD;
+        expected.transcript = _openingTranscript(1, BASE_MODEL, 0);
         assertEq(keccak256(abi.encode(federation.roundOf(1))), keccak256(abi.encode(expected)), "round");
         assertEq(federation.lastRound(), 1, "last round");
         assertEq(federation.currentModel(), BASE_MODEL, "the first round sets the model");
@@ -45,7 +48,7 @@ contract RoundsTest is FederationFixture {
     function test_openRound_revokedAggregator_reverts() public {
         revoke(AGGREGATOR);
         _expectOpenReverts(
-            abi.encodeWithSelector(IFederation.IdentityInactive.selector, AGGREGATOR),
+            _wrongStatus(AGGREGATOR, IFederation.Status.REVOKED),
             1,
             BASE_MODEL,
             ALL,
@@ -56,7 +59,7 @@ contract RoundsTest is FederationFixture {
     }
 
     function test_openRound_withoutKey_reverts() public {
-        federation = new Federation(OPERATOR, defaultConfig());
+        deployEmpty(defaultConfig());
         register(AGGREGATOR, IFederation.Role.AGGREGATOR);
         bytes memory reason = abi.encodeWithSelector(IFederation.KeyMissing.selector);
         _expectOpenReverts(reason, 1, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, deadlines());
@@ -86,16 +89,25 @@ contract RoundsTest is FederationFixture {
         assertPhase(1, IFederation.Phase.FINALIZED);
     }
 
-    function test_openRound_selection_reverts() public {
-        _expectOpenReverts(_invalidSelection(0), 1, BASE_MODEL, 0, QUORUM, CIPHERTEXTS, deadlines());
-        uint256 unknown = ALL | (1 << PARTICIPANTS);
+    /// @dev All are drawn here, so anything else is not the draw. `Selection.t.sol` has the draws of some.
+    function testFuzz_openRound_selection_reverts(uint256 selected) public {
+        VM.assume(selected != ALL);
         _expectOpenReverts(
-            _invalidSelection(unknown), 1, BASE_MODEL, unknown, QUORUM, CIPHERTEXTS, deadlines()
+            _invalidSelection(ALL, selected), 1, BASE_MODEL, selected, QUORUM, CIPHERTEXTS, deadlines()
         );
-        uint256 top = ALL | (1 << 255);
-        _expectOpenReverts(_invalidSelection(top), 1, BASE_MODEL, top, QUORUM, CIPHERTEXTS, deadlines());
-        revoke(participant(1));
-        _expectOpenReverts(_invalidSelection(ALL), 1, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, deadlines());
+    }
+
+    function test_openRound_nobodyEligible_reverts() public {
+        for (uint256 i = 0; i < PARTICIPANTS; ++i) {
+            revoke(participant(i));
+        }
+        _expectOpenReverts(_invalidSelection(0, 0), 1, BASE_MODEL, 0, QUORUM, CIPHERTEXTS, deadlines());
+    }
+
+    function test_openRound_zeroSpec_reverts() public {
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundZeroHash.selector, 1));
+        VM.prank(AGGREGATOR);
+        federation.openRound(1, 0, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, deadlines());
     }
 
     function test_openRound_quorum_reverts() public {
@@ -111,24 +123,34 @@ contract RoundsTest is FederationFixture {
         _expectOpenReverts(reason, 1, BASE_MODEL, ALL, QUORUM, 0, deadlines());
     }
 
-    function testFuzz_openRound_deadlines_reverts(uint64 a, uint64 b, uint64 c) public {
-        VM.assume(a <= block.timestamp || b <= a || c <= b);
+    function testFuzz_openRound_deadlines_reverts(uint40 a, uint40 b, uint40 c) public {
+        VM.assume(a <= time() || b <= a || c <= b || c > time() + LONGEST);
         bytes memory reason = abi.encodeWithSelector(IFederation.RoundInvalidDeadlines.selector);
         _expectOpenReverts(reason, 1, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, IFederation.Deadlines(a, b, c));
     }
 
     function test_openRound_equalDeadlines_reverts() public {
         bytes memory reason = abi.encodeWithSelector(IFederation.RoundInvalidDeadlines.selector);
-        uint64 time = uint64(block.timestamp);
-        uint64[3][3] memory cases =
-            [[time, time + 1, time + 2], [time + 1, time + 1, time + 2], [time + 1, time + 2, time + 2]];
+        uint40 start = uint40(time());
+        uint40[3][4] memory cases = [
+            [start, start + 1, start + 2],
+            [start + 1, start + 1, start + 2],
+            [start + 1, start + 2, start + 2],
+            [start + 1, start + 2, start + LONGEST + 1]
+        ];
         for (uint256 i = 0; i < cases.length; ++i) {
             IFederation.Deadlines memory times = IFederation.Deadlines(cases[i][0], cases[i][1], cases[i][2]);
             _expectOpenReverts(reason, 1, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, times);
         }
         VM.prank(AGGREGATOR);
         federation.openRound(
-            1, SPEC, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, IFederation.Deadlines(time + 1, time + 2, time + 3)
+            1,
+            SPEC,
+            BASE_MODEL,
+            ALL,
+            QUORUM,
+            CIPHERTEXTS,
+            IFederation.Deadlines(start + 1, start + 2, start + LONGEST)
         );
     }
 
@@ -136,9 +158,9 @@ contract RoundsTest is FederationFixture {
         bytes memory reason = abi.encodeWithSelector(IFederation.RoundWrongBaseModel.selector, 0, 0);
         _expectOpenReverts(reason, 1, 0, ALL, QUORUM, CIPHERTEXTS, deadlines());
         toFinalized(1);
-        reason = abi.encodeWithSelector(IFederation.RoundWrongBaseModel.selector, NEW_MODEL, BASE_MODEL);
+        reason = abi.encodeWithSelector(IFederation.RoundWrongBaseModel.selector, modelOf(1), BASE_MODEL);
         _expectOpenReverts(reason, 2, BASE_MODEL, ALL, QUORUM, CIPHERTEXTS, deadlines());
-        reason = abi.encodeWithSelector(IFederation.RoundWrongBaseModel.selector, NEW_MODEL, 0);
+        reason = abi.encodeWithSelector(IFederation.RoundWrongBaseModel.selector, modelOf(1), 0);
         _expectOpenReverts(reason, 2, 0, ALL, QUORUM, CIPHERTEXTS, deadlines());
         open(2);
     }
@@ -147,14 +169,14 @@ contract RoundsTest is FederationFixture {
         toAborted(1);
         assertEq(federation.currentModel(), BASE_MODEL, "model");
         open(2);
-        assertEq(federation.roundOf(2).baseModelHash, BASE_MODEL, "base model");
+        assertEq(federation.roundOf(2).baseRound, 0, "still the first model");
     }
 
     function test_openRound_reservesWhatThePoolHas() public {
         toFinalized(1);
         toFinalized(2);
         open(3);
-        assertEq(federation.roundOf(3).reward, POOL - 2 * REWARD, "the rest of the pool");
+        assertEq(federation.roundOf(3).reward, POOL - 2 * uint256(REWARD), "the rest of the pool");
         assertEq(federation.rewardPool(), 0, "empty pool");
     }
 
@@ -168,20 +190,21 @@ contract RoundsTest is FederationFixture {
         commit(1, 0);
         IFederation.Round memory r = federation.roundOf(1);
         assertEq(r.committed, 5, "committed");
-        bytes32 folded = keccak256(abi.encode(bytes32(0), participant(2), rootOf(2), proofOf(2)));
-        folded = keccak256(abi.encode(folded, participant(0), rootOf(0), proofOf(0)));
-        assertEq(r.commitmentsHash, folded, "commitments");
+        bytes32 folded = _openingTranscript(1, BASE_MODEL, 0);
+        folded = keccak256(abi.encode(folded, uint8(1), participant(2), rootOf(2), proofOf(2)));
+        folded = keccak256(abi.encode(folded, uint8(1), participant(0), rootOf(0), proofOf(0)));
+        assertEq(r.transcript, folded, "transcript");
     }
 
     function test_commitUpdate_atDeadline_succeeds() public {
         open(1);
-        VM.warp(federation.roundOf(1).deadlines.commit);
+        VM.warp(federation.roundOf(1).commitDeadline);
         commit(1, 0);
     }
 
     function test_commitUpdate_late_reverts() public {
         open(1);
-        uint64 deadline = federation.roundOf(1).deadlines.commit;
+        uint256 deadline = federation.roundOf(1).commitDeadline;
         VM.warp(deadline + 1);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundDeadlinePassed.selector, 1, deadline));
         commit(1, 0);
@@ -195,13 +218,21 @@ contract RoundsTest is FederationFixture {
     }
 
     function test_commitUpdate_notSelected_reverts() public {
-        IFederation.Deadlines memory times = deadlines();
-        VM.prank(AGGREGATOR);
-        federation.openRound(1, SPEC, BASE_MODEL, ALL & ~uint256(2), 2, CIPHERTEXTS, times);
-        VM.expectRevert(
-            abi.encodeWithSelector(IFederation.RoundParticipantNotSelected.selector, 1, participant(1))
-        );
-        commit(1, 1);
+        open(1);
+        register(STRANGER, IFederation.Role.PARTICIPANT);
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundParticipantNotSelected.selector, 1, STRANGER));
+        VM.prank(STRANGER);
+        federation.commitUpdate(1, rootOf(0), CIPHERTEXTS, proofOf(0));
+    }
+
+    function test_commitUpdate_zeroHash_reverts() public {
+        open(1);
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundZeroHash.selector, 1));
+        VM.prank(participant(0));
+        federation.commitUpdate(1, 0, CIPHERTEXTS, proofOf(0));
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundZeroHash.selector, 1));
+        VM.prank(participant(0));
+        federation.commitUpdate(1, rootOf(0), CIPHERTEXTS, 0);
     }
 
     function test_commitUpdate_notParticipant_reverts() public {
@@ -218,7 +249,7 @@ contract RoundsTest is FederationFixture {
     function test_commitUpdate_revoked_reverts() public {
         open(1);
         revoke(participant(0));
-        VM.expectRevert(abi.encodeWithSelector(IFederation.IdentityInactive.selector, participant(0)));
+        expectWrongStatus(participant(0), IFederation.Status.REVOKED);
         commit(1, 0);
     }
 
@@ -235,7 +266,7 @@ contract RoundsTest is FederationFixture {
         expectWrongPhase(1, IFederation.Phase.COMMIT, IFederation.Phase.NONE);
         commit(1, 0);
         openAndCommit(1, QUORUM);
-        VM.warp(block.timestamp + 101);
+        VM.warp(time() + 101);
         federation.closeCommits(1);
         expectWrongPhase(1, IFederation.Phase.COMMIT, IFederation.Phase.UPLOAD);
         commit(1, 3);
@@ -254,21 +285,21 @@ contract RoundsTest is FederationFixture {
 
     function test_closeCommits_quorumAfterDeadline_succeeds() public {
         openAndCommit(1, QUORUM);
-        VM.warp(uint256(federation.roundOf(1).deadlines.commit) + 1);
+        VM.warp(uint256(federation.roundOf(1).commitDeadline) + 1);
         federation.closeCommits(1);
         assertPhase(1, IFederation.Phase.UPLOAD);
     }
 
     function test_closeCommits_early_reverts() public {
         openAndCommit(1, QUORUM);
-        VM.warp(federation.roundOf(1).deadlines.commit);
+        VM.warp(federation.roundOf(1).commitDeadline);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundCommitsStillOpen.selector, 1));
         federation.closeCommits(1);
     }
 
     function test_closeCommits_belowQuorum_reverts() public {
         openAndCommit(1, QUORUM - 1);
-        VM.warp(block.timestamp + 101);
+        VM.warp(time() + 101);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundCommitsStillOpen.selector, 1));
         federation.closeCommits(1);
     }
@@ -283,13 +314,15 @@ contract RoundsTest is FederationFixture {
 
     function test_commitAggregate_succeeds() public {
         toUpload(1);
+        bytes32 before = federation.roundOf(1).transcript;
         VM.expectEmit(address(federation));
         emit IFederation.AggregateCommitted(1, 0xd, AGGREGATE_ROOT);
         VM.prank(AGGREGATOR);
         federation.commitAggregate(1, 0xd, AGGREGATE_ROOT);
         IFederation.Round memory r = federation.roundOf(1);
         assertEq(r.accepted, 0xd, "accepted");
-        assertEq(r.aggregateRoot, AGGREGATE_ROOT, "root");
+        assertEq(r.aggregateHash, keccak256(abi.encode(before, uint256(0xd), AGGREGATE_ROOT)), "aggregate");
+        assertEq(r.transcript, before, "the transcript goes on with the attestations");
         assertPhase(1, IFederation.Phase.DECRYPT);
     }
 
@@ -309,23 +342,29 @@ contract RoundsTest is FederationFixture {
 
     function test_commitAggregate_otherAggregator_reverts() public {
         toUpload(1);
-        register(STRANGER, IFederation.Role.AGGREGATOR);
-        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundNotItsAggregator.selector, 1, STRANGER));
-        VM.prank(STRANGER);
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundNotItsAggregator.selector, 1, STANDBY));
+        VM.prank(STANDBY);
         federation.commitAggregate(1, ALL, AGGREGATE_ROOT);
+    }
+
+    function test_commitAggregate_zeroRoot_reverts() public {
+        toUpload(1);
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundZeroHash.selector, 1));
+        VM.prank(AGGREGATOR);
+        federation.commitAggregate(1, ALL, 0);
     }
 
     function test_commitAggregate_revoked_reverts() public {
         toUpload(1);
         revoke(AGGREGATOR);
-        VM.expectRevert(abi.encodeWithSelector(IFederation.IdentityInactive.selector, AGGREGATOR));
+        expectWrongStatus(AGGREGATOR, IFederation.Status.REVOKED);
         VM.prank(AGGREGATOR);
         federation.commitAggregate(1, ALL, AGGREGATE_ROOT);
     }
 
     function test_commitAggregate_late_reverts() public {
         toUpload(1);
-        uint64 deadline = federation.roundOf(1).deadlines.aggregate;
+        uint256 deadline = federation.roundOf(1).aggregateDeadline;
         VM.warp(deadline + 1);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundDeadlinePassed.selector, 1, deadline));
         VM.prank(AGGREGATOR);
@@ -334,7 +373,7 @@ contract RoundsTest is FederationFixture {
 
     function testFuzz_commitAggregate_acceptedSet(uint256 accepted) public {
         openAndCommit(1, QUORUM); // 0, 1, 2 of 4
-        VM.warp(block.timestamp + 101);
+        VM.warp(time() + 101);
         federation.closeCommits(1);
         if (accepted & 1 == 0) accepted &= ALL; // half of the runs near the legal sets
         if (accepted != 7) {
@@ -348,14 +387,23 @@ contract RoundsTest is FederationFixture {
 
     function test_attest_succeeds() public {
         toDecrypt(1);
+        bytes32 before = federation.roundOf(1).transcript;
         VM.expectEmit(address(federation));
         emit IFederation.Attested(1, trustee(2), partialOf(2));
         attest(1, 2);
         attest(1, 0);
         IFederation.Round memory r = federation.roundOf(1);
         assertEq(r.attested, 5, "attested");
-        bytes32 folded = keccak256(abi.encode(bytes32(0), trustee(2), partialOf(2)));
-        assertEq(r.attestationsHash, keccak256(abi.encode(folded, trustee(0), partialOf(0))), "attestations");
+        bytes32 folded = keccak256(abi.encode(before, uint8(2), trustee(2), partialOf(2), bytes32(0)));
+        folded = keccak256(abi.encode(folded, uint8(2), trustee(0), partialOf(0), bytes32(0)));
+        assertEq(r.transcript, folded, "transcript");
+    }
+
+    function test_attest_zeroHash_reverts() public {
+        toDecrypt(1);
+        VM.expectRevert(abi.encodeWithSelector(IFederation.RoundZeroHash.selector, 1));
+        VM.prank(trustee(0));
+        federation.attest(1, 0);
     }
 
     function test_attest_twice_reverts() public {
@@ -379,13 +427,13 @@ contract RoundsTest is FederationFixture {
     function test_attest_revoked_reverts() public {
         toDecrypt(1);
         revoke(trustee(0));
-        VM.expectRevert(abi.encodeWithSelector(IFederation.IdentityInactive.selector, trustee(0)));
+        expectWrongStatus(trustee(0), IFederation.Status.REVOKED);
         attest(1, 0);
     }
 
     function test_attest_late_reverts() public {
         toDecrypt(1);
-        uint64 deadline = federation.roundOf(1).deadlines.finalize;
+        uint256 deadline = federation.roundOf(1).finalizeDeadline;
         VM.warp(deadline + 1);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundDeadlinePassed.selector, 1, deadline));
         attest(1, 0);
@@ -401,30 +449,44 @@ contract RoundsTest is FederationFixture {
 
     function test_finalizeRound_succeeds() public {
         toAttested(1);
+        mirrorLogs(address(federation));
+        bytes32 head = keccak256(
+            abi.encode(
+                keccak256("fedtrust.head.v2"),
+                federation.roundOf(1).transcript,
+                IFederation.Phase.FINALIZED,
+                IFederation.AbortReason.NONE,
+                AGGREGATOR,
+                federation.roundOf(1).aggregateHash,
+                PLAINTEXT,
+                PROOF,
+                modelOf(1),
+                RESULT,
+                bytes32(0)
+            )
+        );
+        VM.expectEmit(address(federation));
+        emit IFederation.RoundFinalized(
+            1, PLAINTEXT, PROOF, modelOf(1), RESULT, head, uint40(time()) + WINDOW
+        );
         finalize(1);
         IFederation.Round memory r = federation.roundOf(1);
         assertPhase(1, IFederation.Phase.FINALIZED);
-        assertEq(r.plaintextHash, PLAINTEXT, "plaintext");
-        assertEq(r.proofHash, PROOF, "proof");
-        assertEq(r.modelHash, NEW_MODEL, "model");
-        assertEq(r.resultHash, RESULT, "result");
-        assertEq(r.challengeEnd, block.timestamp + WINDOW, "challenge end");
-        assertEq(federation.currentModel(), NEW_MODEL, "current model");
-        assertEq(r.head, federation.headOf(1), "head");
-        assertEq(r.head, recomputeHead(federation, 1), "head recomputed");
+        assertEq(r.modelHash, modelOf(1), "model");
+        assertEq(r.challengeEnd, time() + WINDOW, "challenge end");
+        assertEq(federation.currentModel(), modelOf(1), "current model");
+        assertEq(r.head, head, "head");
+        assertEq(federation.headOf(1), head, "headOf");
+        mirrorLogs(address(federation));
+        assertMirrored(federation, 1);
     }
 
-    function test_finalizeRound_emits() public {
-        toAttested(1);
-        finalize(1);
+    /// @dev The same round of a federation at another address has another head.
+    function test_finalizeRound_headNamesTheContract() public {
+        toFinalized(1);
         bytes32 head = federation.headOf(1);
-        setUp(); // the same federation at another address has another head, so only its form can be foretold
-        toAttested(1);
-        VM.expectEmit(address(federation));
-        emit IFederation.RoundFinalized(
-            1, PLAINTEXT, PROOF, NEW_MODEL, RESULT, _foretellHead(), uint64(START) + WINDOW
-        );
-        finalize(1);
+        setUp();
+        toFinalized(1);
         assertTrue(federation.headOf(1) != head, "the contract's address is in the head");
     }
 
@@ -441,19 +503,19 @@ contract RoundsTest is FederationFixture {
         toAttested(1);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundNotItsAggregator.selector, 1, OPERATOR));
         VM.prank(OPERATOR);
-        federation.finalizeRound(1, PLAINTEXT, PROOF, NEW_MODEL, RESULT);
+        federation.finalizeRound(1, PLAINTEXT, PROOF, modelOf(1), RESULT);
     }
 
     function test_finalizeRound_revoked_reverts() public {
         toAttested(1);
         revoke(AGGREGATOR);
-        VM.expectRevert(abi.encodeWithSelector(IFederation.IdentityInactive.selector, AGGREGATOR));
+        expectWrongStatus(AGGREGATOR, IFederation.Status.REVOKED);
         finalize(1);
     }
 
     function test_finalizeRound_late_reverts() public {
         toAttested(1);
-        uint64 deadline = federation.roundOf(1).deadlines.finalize;
+        uint256 deadline = federation.roundOf(1).finalizeDeadline;
         VM.warp(deadline + 1);
         VM.expectRevert(abi.encodeWithSelector(IFederation.RoundDeadlinePassed.selector, 1, deadline));
         finalize(1);
@@ -461,7 +523,7 @@ contract RoundsTest is FederationFixture {
 
     function test_finalizeRound_zeroHash_reverts() public {
         toAttested(1);
-        bytes32[4] memory hashes = [PLAINTEXT, PROOF, NEW_MODEL, RESULT];
+        bytes32[4] memory hashes = [PLAINTEXT, PROOF, modelOf(1), RESULT];
         for (uint256 i = 0; i < 4; ++i) {
             bytes32 kept = hashes[i];
             hashes[i] = 0;
@@ -482,46 +544,46 @@ contract RoundsTest is FederationFixture {
 
     function test_abortRound_commitQuorumMissed_succeeds() public {
         openAndCommit(1, QUORUM - 1);
-        VM.warp(federation.roundOf(1).deadlines.commit);
+        VM.warp(federation.roundOf(1).commitDeadline);
         _expectNotAbortable(1);
-        VM.warp(block.timestamp + 1);
+        VM.warp(time() + 1);
         _abort(1, IFederation.AbortReason.COMMIT_QUORUM_MISSED);
     }
 
     function test_abortRound_neverClosed_succeeds() public {
         openAndCommit(1, QUORUM);
-        VM.warp(federation.roundOf(1).deadlines.aggregate);
+        VM.warp(federation.roundOf(1).aggregateDeadline);
         _expectNotAbortable(1);
-        VM.warp(block.timestamp + 1);
+        VM.warp(time() + 1);
         _abort(1, IFederation.AbortReason.AGGREGATE_DEADLINE_MISSED);
     }
 
     function test_abortRound_quorumMissedLongAgo_succeeds() public {
         openAndCommit(1, QUORUM - 1);
-        VM.warp(block.timestamp + 1000);
+        VM.warp(time() + 1000);
         _abort(1, IFederation.AbortReason.COMMIT_QUORUM_MISSED);
     }
 
     function test_abortRound_aggregateMissed_succeeds() public {
         toUpload(1);
-        VM.warp(federation.roundOf(1).deadlines.aggregate);
+        VM.warp(federation.roundOf(1).aggregateDeadline);
         _expectNotAbortable(1);
-        VM.warp(block.timestamp + 1);
+        VM.warp(time() + 1);
         _abort(1, IFederation.AbortReason.AGGREGATE_DEADLINE_MISSED);
     }
 
     function test_abortRound_finalizeMissed_succeeds() public {
         toAttested(1);
-        VM.warp(federation.roundOf(1).deadlines.finalize);
+        VM.warp(federation.roundOf(1).finalizeDeadline);
         _expectNotAbortable(1);
-        VM.warp(block.timestamp + 1);
+        VM.warp(time() + 1);
         _abort(1, IFederation.AbortReason.FINALIZE_DEADLINE_MISSED);
     }
 
     function test_abortRound_ended_reverts() public {
         _expectNotAbortable(1);
         toFinalized(1);
-        VM.warp(block.timestamp + 365 days);
+        VM.warp(time() + 365 days);
         _expectNotAbortable(1);
         federation.settleRound(1);
         _expectNotAbortable(1);
@@ -531,18 +593,20 @@ contract RoundsTest is FederationFixture {
 
     // ------------------------------------------------------------------------------------------------- head chain
 
+    /// @dev Every head is what the events say, each contains the one before, and settling leaves it as it is.
     function test_heads_chain() public {
         toFinalized(1);
         toAborted(2);
         toFinalized(3);
+        mirrorLogs(address(federation));
         for (uint256 round = 1; round <= 3; ++round) {
-            assertEq(federation.headOf(round), recomputeHead(federation, round), "head");
+            assertMirrored(federation, round);
+            assertTrue(federation.headOf(round) != federation.headOf(round - 1), "another head");
         }
+        assertEq(federation.roundOf(3).baseRound, 1, "the aborted round made no model");
         bytes32 head = federation.headOf(1);
-        VM.warp(federation.roundOf(1).challengeEnd);
-        federation.settleRound(1);
+        settle(1);
         assertEq(federation.headOf(1), head, "settling leaves the head");
-        assertEq(recomputeHead(federation, 1), head, "and it can still be recomputed");
     }
 
     // --------------------------------------------------------------------------------------------------- internal
@@ -565,8 +629,42 @@ contract RoundsTest is FederationFixture {
         return abi.encodeWithSelector(IFederation.RoundWrongNumber.selector, expected, actual);
     }
 
-    function _invalidSelection(uint256 selected) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IFederation.RoundInvalidSelection.selector, selected);
+    function _invalidSelection(uint256 expected, uint256 actual) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IFederation.RoundInvalidSelection.selector, expected, actual);
+    }
+
+    function _wrongStatus(address account, IFederation.Status actual) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IFederation.IdentityWrongStatus.selector, account, actual);
+    }
+
+    /// @dev The transcript of a round that has just been opened, from its public fields.
+    function _openingTranscript(uint256 round, bytes32 model, uint32 baseRound)
+        private
+        view
+        returns (bytes32)
+    {
+        IFederation.Round memory r = federation.roundOf(round);
+        bytes memory first = abi.encode(
+            keccak256("fedtrust.round.v2"),
+            block.chainid,
+            address(federation),
+            round,
+            federation.headOf(round - 1),
+            AGGREGATOR,
+            SPEC,
+            model,
+            baseRound
+        );
+        bytes memory second = abi.encode(
+            r.selected,
+            r.quorum,
+            r.ciphertexts,
+            r.commitDeadline,
+            r.aggregateDeadline,
+            r.finalizeDeadline,
+            r.reward
+        );
+        return keccak256(bytes.concat(first, second));
     }
 
     function _expectNotAbortable(uint256 round) private {
@@ -575,7 +673,7 @@ contract RoundsTest is FederationFixture {
     }
 
     function _abort(uint256 round, IFederation.AbortReason reason) private {
-        VM.recordLogs();
+        mirrorLogs(address(federation));
         VM.prank(STRANGER);
         federation.abortRound(round);
         IFederation.Round memory r = federation.roundOf(round);
@@ -587,19 +685,22 @@ contract RoundsTest is FederationFixture {
         assertEq(uint256(r.phase), uint256(IFederation.Phase.ABORTED), "phase");
         assertEq(uint256(r.abortReason), uint256(reason), "reason");
         assertEq(federation.rewardPool(), POOL, "the reward is back in the pool");
-        assertEq(r.head, recomputeHead(federation, round), "head");
-        open(round + 1);
-    }
-
-    /// @dev The head that finalising round 1 will write, from the round as it is just before.
-    function _foretellHead() private view returns (bytes32) {
-        IFederation.Round memory r = federation.roundOf(1);
-        return keccak256(
-            bytes.concat(
-                abi.encode(keccak256("fedtrust.round.v1"), block.chainid, address(federation), 1, bytes32(0)),
-                abi.encode(uint8(4), uint8(0), SPEC, BASE_MODEL, ALL, r.commitmentsHash, ALL, AGGREGATE_ROOT),
-                abi.encode(r.attestationsHash, PLAINTEXT, PROOF, NEW_MODEL, RESULT)
+        bytes32 head = keccak256(
+            abi.encode(
+                keccak256("fedtrust.head.v2"),
+                r.transcript,
+                IFederation.Phase.ABORTED,
+                reason,
+                r.aggregator,
+                r.aggregateHash,
+                0,
+                0,
+                0,
+                0,
+                0
             )
         );
+        assertEq(r.head, head, "head");
+        open(round + 1);
     }
 }
