@@ -18,7 +18,7 @@ from fedtrust.audit.auditor import audit_federation
 from fedtrust.crypto.encoding import sha256
 from fedtrust.errors import LedgerError
 from fedtrust.ledger import events as ev
-from fedtrust.ledger.types import AbortReason, Address, Deadlines, Identity, Phase, PublishedKey, Role
+from fedtrust.ledger.types import AbortReason, Address, Deadlines, Identity, PayoutRule, Phase, Role, Status
 from fedtrust.store.artifacts import MemoryStore
 from tests.audit.audit_fixtures import LyingLedger, PlayedFederation, failed, replaced
 
@@ -31,26 +31,28 @@ STATES: dict[str, tuple[Any, str]] = {
     "quorum": (3, "opening"),
     "ciphertexts": (2, "opening"),
     "selected": (0b011, "opening"),
+    "base_round": (0, "opening"),
+    "taken_over": (True, "take-over"),
     "spec_hash": (OTHER, "opening"),
     "base_model_hash": (OTHER, "opening"),
     "reward": (1, "opening"),
     "phase": (Phase.FINALIZED, "order"),
     "committed": (0b011, "commitments"),
-    "commitments_hash": (OTHER, "commitments"),
+    "aggregate_hash": (OTHER, "commitments"),
     "accepted": (0b011, "accepted"),
     "aggregate_root": (OTHER, "accepted"),
     "attested": (0b011, "attestations"),
-    "attestations_hash": (OTHER, "attestations"),
+    "transcript": (OTHER, "attestations"),
     "plaintext_hash": (OTHER, "outcome"),
     "proof_hash": (OTHER, "outcome"),
     "model_hash": (OTHER, "outcome"),
     "result_hash": (OTHER, "outcome"),
     "challenge_end": (1, "outcome"),
-    "abort_reason": (AbortReason.COMMIT_QUORUM_MISSED, "outcome"),
+    "abort_reason": (AbortReason.COMMIT_QUORUM_MISSED, "order"),
 }
 IN_HEAD = {
-    "selected", "spec_hash", "base_model_hash", "commitments_hash", "accepted", "aggregate_root", "attestations_hash",
-    "plaintext_hash", "proof_hash", "model_hash", "result_hash", "abort_reason",
+    "aggregator", "aggregate_hash", "transcript", "plaintext_hash", "proof_hash", "model_hash", "result_hash",
+    "abort_reason",
 }  # fmt: skip
 
 
@@ -112,6 +114,14 @@ EVENTS: dict[str, tuple[type[ev.LedgerEvent], dict[str, Any], tuple[int | None, 
     "credited amount": (ev.RewardCredited, {"amount": 1}, (2, "payouts")),
     "credited account": (ev.RewardCredited, {"account": STRANGER}, (2, "payouts")),
     "settled sum": (ev.RoundSettled, {"credited": 1}, (2, "payouts")),
+    "opened on another round": (ev.RoundOpened, {"base_round": 0}, (2, "opening")),
+    "opened with another model": (ev.RoundOpened, {"base_model_hash": OTHER}, (2, "opening")),
+    "opened by another": (ev.RoundOpened, {"aggregator": STRANGER}, (2, "opening")),
+    "last deadline too far": (
+        ev.RoundOpened,
+        {"deadlines": Deadlines(1_700_000_100, 1_700_000_200, 1_800_000_000)},
+        (2, "deadlines"),
+    ),
     "funded": (ev.RewardsFunded, {"amount": 1}, (None, "rewards")),
     "claimed": (ev.RewardClaimed, {"amount": 1}, (None, "rewards")),
     "key id": (ev.KeyPublished, {"key_id": OTHER}, (None, "key-published")),
@@ -120,7 +130,11 @@ EVENTS: dict[str, tuple[type[ev.LedgerEvent], dict[str, Any], tuple[int | None, 
     "registered certificate": (ev.IdentityRegistered, {"certificate": b"x"}, (None, "identities")),
     "registered index": (ev.IdentityRegistered, {"index": 1}, (None, "identities")),
     "registered role": (ev.IdentityRegistered, {"role": Role.TRUSTEE}, (None, "identities")),
-    "registered account": (ev.IdentityRegistered, {"account": STRANGER}, (None, "identities")),
+    "registered account": (ev.IdentityRegistered, {"account": STRANGER}, (None, "event-log")),
+    "registered stake": (ev.IdentityRegistered, {"stake": 1}, (None, "identities")),
+    "admitted role": (ev.IdentityAdmitted, {"role": Role.TRUSTEE}, (None, "identities")),
+    "admitted another": (ev.IdentityAdmitted, {"account": STRANGER}, (None, "event-log")),
+    "key modulus": (ev.KeyPublished, {"modulus_hash": OTHER}, (None, "key-published")),
     "before the contract": (ev.KeyPublished, {"block": 0}, (None, "event-log")),
     "time goes back": (ev.AggregateCommitted, {"timestamp": 1}, (None, "event-log")),
     "round opened twice": (ev.RoundOpened, {"round": 1}, (None, "event-log")),
@@ -134,7 +148,7 @@ def test_event_with_one_changed_field(short: PlayedFederation, case: str) -> Non
     ledger = LyingLedger(short.ledger("operator"), events=only(kind, 2, changes))
     report = audit_federation(ledger, short.artifacts)
     assert expected in failed(report)
-    if kind not in (ev.IdentityRegistered, ev.KeyPublished) and "round" not in changes:
+    if kind not in (ev.IdentityAdmitted, ev.IdentityRegistered, ev.KeyPublished) and "round" not in changes:
         assert {number for number, _ in failed(report)} <= {None, 2}
 
 
@@ -161,7 +175,7 @@ def test_event_that_is_kept_back(short: PlayedFederation, kind: type[ev.LedgerEv
 
 
 def revoked(identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
-    return (replace(identities[0], active=False), *identities[1:])
+    return (replace(identities[0], status=Status.REVOKED), *identities[1:])
 
 
 ANSWERS: dict[str, tuple[str, Callable[[Any], Any], tuple[int | None, str]]] = {
@@ -171,9 +185,22 @@ ANSWERS: dict[str, tuple[str, Callable[[Any], Any], tuple[int | None, str]]] = {
     "other shares": ("config", lambda c: replace(c, participant_basis_points=1), (2, "payouts")),
     "other window": ("config", lambda c: replace(c, challenge_window=5), (2, "outcome")),
     "other reward": ("config", lambda c: replace(c, round_reward=5), (None, "rewards")),
-    "chain id": ("chain_id", lambda _: 1, (None, "heads")),
+    "chain id": ("chain_id", lambda _: 1, (2, "commitments")),
+    "verdicts": ("verdicts", lambda _: OTHER, (None, "verdicts")),
+    "other stakes": ("config", lambda c: replace(c, participant_stake=6), (None, "identities")),
+    "other unit of draws": ("config", lambda c: replace(c, participants_per_round=2), (2, "selection")),
+    "other rule": ("config", lambda c: replace(c, payout_rule=PayoutRule.RELIABILITY), (2, "spec")),
+    "other quorum": ("config", lambda c: replace(c, minimum_quorum=4), (2, "opening")),
+    "other longest round": ("config", lambda c: replace(c, max_round_seconds=299), (2, "deadlines")),
+    "other time to claim": ("config", lambda c: replace(c, claim_seconds=1), (None, "rewards")),
+    "eligible": ("eligible", lambda bitmap: bitmap ^ 1, (None, "identities")),
+    "counters": ("reputation", lambda r: replace(r, missed=r.missed + 1), (None, "reputation")),
+    "total stake": ("total_stake", lambda stake: stake + 1, (None, "stakes")),
+    "rewards among the claimable": ("claimable_reward", lambda r: (r[0] + 1, r[1]), (None, "rewards")),
+    "when rewards expire": ("claimable_reward", lambda r: (r[0], r[1] + 1), (None, "rewards")),
+    "a dispute that is open": ("open_disputes", lambda number: number + 1, (2, "disputes")),
     "contract": ("contract", lambda _: STRANGER, (2, "spec")),
-    "key": ("key", lambda k: PublishedKey(OTHER, k.threshold, k.trustees), (None, "key-published")),
+    "key": ("key", lambda k: replace(k, key_id=OTHER), (None, "key-published")),
     "no key": ("key", lambda _: None, (None, "key-published")),
     "identities": ("identities", lambda i: i[1:], (None, "identities")),
     "revocation": ("identities", revoked, (None, "identities")),
@@ -208,7 +235,7 @@ def test_revocation_of_nobody(short: PlayedFederation) -> None:
         def events(self, from_block: int = 0) -> tuple[ev.LedgerEvent, ...]:
             events = super().events(from_block)
             last = events[-1]
-            return (*events, ev.IdentityRevoked(last.block, last.log_index + 1, last.timestamp, bytes(32), STRANGER))
+            return (*events, ev.IdentityRevoked(last.block, last.log_index + 1, last.timestamp, bytes(32), STRANGER, 0))
 
     report = audit_federation(Revoking(short.ledger("operator")), short.artifacts)
     assert failed(report) == {(None, "event-log")}
