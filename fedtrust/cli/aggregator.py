@@ -61,7 +61,7 @@ def aggregator(
     """
     if standby and not peers:
         raise click.UsageError("--standby needs --peer: what it takes over is at the other aggregator's address")
-    report = LineReporter("aggregator", as_json=as_json)
+    report = LineReporter("standby" if standby else "aggregator", as_json=as_json)
     federation_settings = FederationSettings() if settings_file is None else FederationSettings.read(settings_file)
     if rounds is not None:
         federation_settings = replace(federation_settings, rounds=rounds)

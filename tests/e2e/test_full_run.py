@@ -84,7 +84,14 @@ def test_status_says_what_the_chain_says(completed: Federation) -> None:
     assert [r["phase"] for r in status["rounds"]] == ["settled"] * ROUNDS
     assert [r["model"] for r in status["rounds"]] == [to_hex(m) for m in completed.models()]
     assert [i["role"] for i in status["identities"]] == ["participant"] * 2 + ["trustee"] * 3 + ["aggregator"]
-    assert all(i["active"] for i in status["identities"])
+    assert all(i["active"] and i["status"] == "active" for i in status["identities"])
+    assert status["total_stake"] == str(sum(int(i["stake"]) for i in status["identities"]))
+    counted = [i["reputation"] for i in status["identities"]]
+    assert [c["accepted"] for c in counted] == [ROUNDS] * 2 + [0] * 3 + [ROUNDS]
+    assert sum(c["attested"] for c in counted) == sum(r["attested"] for r in status["rounds"])
+    assert not any(c["late"] or c["missed"] or c["slashed"] for c in counted)
+    assert status["disputes"] == []
+    assert status["turn"]["round"] == ROUNDS + 1
 
 
 def test_claim_pays_what_was_credited_and_once_only(completed: Federation) -> None:

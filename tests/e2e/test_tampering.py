@@ -12,6 +12,7 @@ from fedtrust.crypto.encoding import to_hex
 from fedtrust.errors import ExitCode
 from fedtrust.ledger.types import RoundState
 from fedtrust.protocol.payment import payout_record
+from fedtrust.protocol.reputation import ReputationHistory
 from fedtrust.protocol.result import RoundResult
 from fedtrust.store.artifacts import FolderStore
 from tests.e2e.federation import Federation
@@ -30,7 +31,10 @@ Find = Callable[[Federation, RoundState, RoundResult], bytes]
 
 
 def _payout_record(made: Federation, state: RoundState, _: RoundResult) -> bytes:
-    return payout_record(made.reader.config(), state, made.reader.identities()).digest
+    reputations = ReputationHistory()
+    for event in made.reader.events():
+        reputations.fold(event)
+    return payout_record(made.reader.config(), state, reputations).digest
 
 
 # what is altered -> (where its digest is found, which check must fail, how the check calls it)
