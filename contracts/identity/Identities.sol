@@ -242,9 +242,13 @@ abstract contract Identities is Rewards, Reputations, CommitteeKey {
 
     /// @dev The index that the next identity of `role` gets.
     function _nextIndex(Role role) private view returns (uint8) {
-        uint256 shares = role == Role.TRUSTEE ? _keyTrustees() : 0;
+        uint256 most = MAX_PER_ROLE;
+        if (role == Role.TRUSTEE) {
+            uint256 shares = _keyTrustees();
+            most = shares == 0 ? MAX_TRUSTEES : shares;
+        }
         uint256 index = _accounts[role].length;
-        if (index >= (shares == 0 ? MAX_PER_ROLE : shares)) revert IdentityRoleFull(role);
+        if (index >= most) revert IdentityRoleFull(role);
         // forge-lint: disable-next-line(unsafe-typecast) below 256
         return uint8(index);
     }

@@ -377,7 +377,7 @@ interface IFederation {
     /// @notice A trustee needs a sealing key.
     error IdentitySealingKeyMissing();
 
-    /// @notice The role has all the identities it can have: 256, or as many trustees as hold a share of the key.
+    /// @notice The role has all the identities it can have: 256; of trustees 32, or as many as hold a share of the key.
     error IdentityRoleFull(Role role);
 
     /// @notice No identity of `role` has this index.
@@ -516,7 +516,7 @@ interface IFederation {
     function revokeIdentity(address account) external;
 
     /// @notice Admitted account: register with its stake, to be sent along (or approved, for a token). It gets the next
-    /// index of its role. A role has at most 256 identities; once the key is published, no more trustees than shares.
+    /// index of its role. A role has at most 256 identities; trustees at most 32, and no more than the key has shares.
     /// @param certificate Its TLS certificate in DER, 1 to 4,096 bytes, not registered before.
     /// @param sealingKey Its X25519 public key; a trustee must have one.
     function registerIdentity(bytes calldata certificate, bytes32 sealingKey) external payable;
@@ -560,7 +560,7 @@ interface IFederation {
     /// @notice Owner: publish the committee's key, once.
     /// @param keyId SHA-256 of the canonical key manifest.
     /// @param threshold How many trustees it takes to decrypt.
-    /// @param trustees How many trustees hold a share.
+    /// @param trustees How many trustees hold a share: at most 32, so that every round settles in one transaction.
     /// @param modulusHash keccak256 of n^2, big-endian, of twice the bytes of n: what disputes multiply by.
     function publishKey(bytes32 keyId, uint8 threshold, uint8 trustees, bytes32 modulusHash) external;
 

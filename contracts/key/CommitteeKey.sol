@@ -8,6 +8,8 @@ import {IFederation} from "../interfaces/IFederation.sol";
 /// @title CommitteeKey
 /// @notice The one public key that all updates are encrypted under, named by the hash of its manifest.
 abstract contract CommitteeKey is IFederation, Ownable2Step {
+    uint256 internal constant MAX_TRUSTEES = 32; // a round with as many, and 256 participants, settles in one transaction
+
     bytes32 private _keyId;
     bytes32 private _modulusHash;
     uint8 private _threshold;
@@ -21,7 +23,7 @@ abstract contract CommitteeKey is IFederation, Ownable2Step {
         if (_keyId != 0) revert KeyAlreadyPublished();
         if (
             keyId == 0 || modulusHash == 0 || threshold == 0 || threshold > trustees
-                || _registeredTrustees() > trustees
+                || trustees > MAX_TRUSTEES || _registeredTrustees() > trustees
         ) revert KeyInvalid();
         _keyId = keyId;
         _modulusHash = modulusHash;
