@@ -23,6 +23,7 @@ from fedtrust.ledger.types import (
 
 MAXIMUM_CERTIFICATE_BYTES: Final = 4096
 MAXIMUM_PER_ROLE: Final = 256
+MAXIMUM_TRUSTEES: Final = 32  # a round with as many, and 256 participants, settles in one transaction
 
 
 class MemoryIdentities(MemoryRewards):
@@ -73,7 +74,11 @@ class MemoryIdentities(MemoryRewards):
         if self.state.key is not None:
             raise Revert("KeyAlreadyPublished")
         registered = len(self.state.accounts[Role.TRUSTEE])
-        if ZERO_HASH in (key_id, modulus_hash) or not 0 < threshold <= trustees or registered > trustees:
+        if (
+            ZERO_HASH in (key_id, modulus_hash)
+            or not 0 < threshold <= trustees <= MAXIMUM_TRUSTEES
+            or registered > trustees
+        ):
             raise Revert("KeyInvalid")
         self.state.key = PublishedKey(key_id, threshold, trustees, modulus_hash)
         call.emit(ev.KeyPublished, key_id=key_id, threshold=threshold, trustees=trustees, modulus_hash=modulus_hash)
@@ -85,7 +90,10 @@ class MemoryIdentities(MemoryRewards):
         identity = self._require_status(call.sender, Status.ADMITTED)
         role, key = identity.role, self.state.key
         accounts = self.state.accounts[role]
-        if len(accounts) >= (key.trustees if role is Role.TRUSTEE and key is not None else MAXIMUM_PER_ROLE):
+        most = MAXIMUM_PER_ROLE
+        if role is Role.TRUSTEE:
+            most = MAXIMUM_TRUSTEES if key is None else key.trustees
+        if len(accounts) >= most:
             raise Revert("IdentityRoleFull", role)
         fingerprint = self._use_certificate(role, certificate, sealing_key)
         stake = self.stake_of_role(role)
