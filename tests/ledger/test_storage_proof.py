@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import rlp  # type: ignore[import-untyped]
-import solcx
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.types import RPCEndpoint
 
 from fedtrust.errors import ProofError
-from fedtrust.ledger.heads import round_head
 from fedtrust.ledger.merkle_patricia import EMPTY_ROOT, MAX_NODE_BYTES
 from fedtrust.ledger.storage_proof import (
     Account,
@@ -25,16 +22,16 @@ from fedtrust.ledger.storage_proof import (
     verify_header,
     verify_storage_proof,
 )
-from fedtrust.ledger.types import ZERO_HASH, Address
+from fedtrust.ledger.types import Address
 from tests.ledger.reference_trie import Form, ReferenceTrie
-from tests.ledger.test_bytecode import ROOT, compiler
-from tests.ledger.test_conformance import digest, prepare, to_finalized
 from tests.ledger.worlds import AGGREGATOR, OPERATOR, NodeWorld
 
 CONTRACT = Address(to_checksum_address(b"\x11" * 20))
 PLAIN = Address(to_checksum_address(b"\x22" * 20))
 ABSENT = Address(to_checksum_address(b"\x33" * 20))
 LARGEST = 2**256 - 1
+OWNER_SLOT = 6
+"""Where the Federation keeps its owner: some slot that is not zero."""
 # the hashes of these two slots share their first 32 bits, so that small values lie in nodes embedded in a branch
 NEIGHBOURS = (40_364, 105_566)
 SLOTS = {0: 1, 1: 127, 2: 128, 3: LARGEST, 2**255: 5, NEIGHBOURS[0]: 7, NEIGHBOURS[1]: 8}
@@ -275,71 +272,24 @@ def node_world(request: pytest.FixtureRequest) -> NodeWorld:
     return NodeWorld(request.getfixturevalue(request.param))
 
 
-@pytest.fixture(scope="module")
-def layout() -> Iterator[dict[str, Any]]:
-    """The storage layout of the present contract, from the compiler."""
-    module = compiler()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", module.node_environment()["PATH"])
-        output = solcx.compile_standard(
-            {
-                "language": "Solidity",
-                "sources": {module.SOURCE: {"content": (ROOT / module.SOURCE).read_text(encoding="utf-8")}},
-                "settings": {
-                    **module.SETTINGS,
-                    "outputSelection": {module.SOURCE: {module.CONTRACT: ["storageLayout"]}},
-                },
-            },
-            solc_binary=ROOT / "scripts" / "solc.js",
-        )
-        yield output["contracts"][module.SOURCE][module.CONTRACT]["storageLayout"]
-
-
-def head_slot(layout: dict[str, Any], number: int) -> int:
-    """The slot of ``_rounds[number].head``: keccak-256 of key and mapping slot, plus the member's own."""
-    mapping = next(entry for entry in layout["storage"] if entry["label"] == "_rounds")
-    members = layout["types"][layout["types"][mapping["type"]]["value"]]["members"]
-    head = next(member for member in members if member["label"] == "head")
-    assert (head["type"], head["offset"]) == ("t_bytes32", 0)
-    return (int.from_bytes(keccak(word(number) + word(int(mapping["slot"]))), "big") + int(head["slot"])) % 2**256
-
-
-def test_a_round_head_from_a_block_hash(node_world: NodeWorld, layout: dict[str, Any]) -> None:
-    web3, contract = node_world.web3, node_world.contract
-    prepare(node_world)
-    ledger = to_finalized(node_world)
-    block = hex(web3.eth.block_number)
-    state = ledger.round(1)
-    head = prove(web3, contract, head_slot(layout, 1))
-    assert head == int.from_bytes(state.head, "big") != 0
-    assert word(head) == round_head(ledger.chain_id, contract, ZERO_HASH, state)
-    assert prove(web3, contract, head_slot(layout, 2)) == 0  # no second round, and that is proven too
-    # the same head from the same block when the chain has gone on
-    to_finalized(node_world, 2, base=digest("model 1"))
-    node_world.devnet.mine(3)
-    assert prove(web3, contract, head_slot(layout, 1), block) == head
-    assert prove(web3, contract, head_slot(layout, 2), block) == 0
-    assert word(prove(web3, contract, head_slot(layout, 2))) == ledger.round(2).head
-
-
 def test_real_proofs_do_not_prove_other_things(node_world: NodeWorld) -> None:
     web3, contract = node_world.web3, node_world.contract
     header = header_of(web3, "latest")
-    answer = request(web3, "eth_getProof", contract, [as_hex(word(0)), as_hex(word(6))], hex(header.number))
-    owner = StorageProof.from_json(answer, 0)
-    assert verify_storage_proof(header.state_root, contract, 0, owner) == int(OPERATOR.address, 16)
+    answer = request(web3, "eth_getProof", contract, [as_hex(word(OWNER_SLOT)), as_hex(word(0))], hex(header.number))
+    owner = StorageProof.from_json(answer, OWNER_SLOT)
+    assert verify_storage_proof(header.state_root, contract, OWNER_SLOT, owner) == int(OPERATOR.address, 16)
     for wrong in (
         replace(owner, value=int(AGGREGATOR.address, 16)),
         replace(owner, storage_nodes=owner.storage_nodes[:-1]),
         replace(owner, storage_nodes=owner.storage_nodes[::-1]),
         replace(owner, account_nodes=owner.account_nodes[:-1]),
-        replace(StorageProof.from_json(answer, 6), slot=0),
+        replace(StorageProof.from_json(answer, 0), slot=OWNER_SLOT),
     ):
         with pytest.raises(ProofError):
-            verify_storage_proof(header.state_root, contract, 0, wrong)
+            verify_storage_proof(header.state_root, contract, OWNER_SLOT, wrong)
     # the state of the block before is not this one
     with pytest.raises(ProofError):
-        verify_storage_proof(header_of(web3, hex(header.number - 1)).state_root, contract, 0, owner)
+        verify_storage_proof(header_of(web3, hex(header.number - 1)).state_root, contract, OWNER_SLOT, owner)
 
 
 def test_real_accounts(node_world: NodeWorld) -> None:

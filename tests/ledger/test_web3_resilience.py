@@ -37,7 +37,7 @@ from fedtrust.ledger.outbox import Intent, IntentStatus, Outbox, Scope
 from fedtrust.ledger.types import Address, Deadlines, PublishedKey, Role
 from fedtrust.ledger.web3_ledger import Web3Ledger
 from fedtrust.ledger.web3_reader import Web3LedgerReader
-from tests.ledger.test_conformance import prepare, to_finalized
+from tests.ledger.play import prepare, to_finalized
 from tests.ledger.worlds import CONFIG, KEYS, PARTICIPANTS, NodeWorld
 
 ETHER = 10**18
@@ -167,7 +167,7 @@ def test_crash_while_waiting_for_the_receipt(stage: Stage) -> None:
 
 
 def test_step_whose_outbox_is_lost_is_seen_on_chain(stage: Stage) -> None:
-    key = PublishedKey(hashlib.sha256(b"key").digest(), 1, 1)
+    key = PublishedKey(hashlib.sha256(b"key").digest(), 1, 1, hashlib.sha256(b"modulus").digest())
     with pytest.raises(Crash):
         stage.crashing(after=True).publish_key(key)
     stage.ledger().publish_key(key)
@@ -268,11 +268,14 @@ def opening(stage: Stage, ledger: Web3Ledger, seconds: int) -> Callable[[], None
 def ready_to_open(stage: Stage) -> Web3Ledger:
     """The owner is the aggregator too; two participants are registered."""
     ledger = stage.ledger()
-    ledger.publish_key(PublishedKey(hashlib.sha256(b"key").digest(), 1, 1))
-    ledger.register_identity(stage.address, Role.AGGREGATOR, b"aggregator", bytes(32))
+    ledger.publish_key(PublishedKey(hashlib.sha256(b"key").digest(), 1, 1, hashlib.sha256(b"modulus").digest()))
+    ledger.admit_identity(stage.address, Role.AGGREGATOR)
+    ledger.register_identity(b"aggregator", bytes(32))
     for name in (b"one", b"two"):
-        participant = Address(Account.create().address)
-        ledger.register_identity(participant, Role.PARTICIPANT, name, bytes(32))
+        signer: LocalAccount = Account.create()
+        fund(stage.web3, KEYS[0], Address(signer.address), ETHER)
+        ledger.admit_identity(Address(signer.address), Role.PARTICIPANT)
+        Web3Ledger(stage.web3, stage.contract, signer, Outbox(":memory:")).register_identity(name, bytes(32))
     return ledger
 
 
@@ -368,7 +371,7 @@ def test_processes_of_one_account_share_the_outbox_file(stage: Stage) -> None:
 
 
 def test_confirmed_reads_lag_and_writes_wait(stage: Stage) -> None:
-    key = PublishedKey(hashlib.sha256(b"key").digest(), 1, 1)
+    key = PublishedKey(hashlib.sha256(b"key").digest(), 1, 1, hashlib.sha256(b"modulus").digest())
     deep = stage.ledger(confirmations=3)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(deep.publish_key, key)
@@ -477,10 +480,11 @@ def test_contract_of_something_else(anvil: Devnet) -> None:
             Web3LedgerReader(anvil.web3(), address)
 
 
-def test_contract_of_another_version(anvil: Devnet) -> None:
+@pytest.mark.parametrize("version", [1, 3])
+def test_contract_of_another_version(anvil: Devnet, version: int) -> None:
     with pytest.raises(ContractVersionError) as caught:
-        Web3LedgerReader(anvil.web3(), place_code(anvil, b"fedtrust.Federation", 2))
-    assert (caught.value.expected, caught.value.got) == ("version 1", "version 2")
+        Web3LedgerReader(anvil.web3(), place_code(anvil, b"fedtrust.Federation", version))
+    assert (caught.value.expected, caught.value.got) == ("version 2", f"version {version}")
 
 
 def test_account_without_ether(stage: Stage) -> None:
