@@ -15,11 +15,12 @@ from fedtrust.crypto.aggregation import multiply_vectors
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.signatures import UpdateMessage, sign_update
-from fedtrust.ledger.memory_contract import MemoryContract
-from fedtrust.ledger.types import Address, Deadlines, Identity, PublishedKey, Role, RoundState
+from fedtrust.ledger import events as ev
+from fedtrust.ledger.memory_contract import Call, MemoryContract
+from fedtrust.ledger.types import Address, Deadlines, Draw, Identity, PayoutRule, Role, members
 from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.result import RoundResult
-from fedtrust.protocol.spec import RoundSpec
+from fedtrust.protocol.spec import Beacon, RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
 from tests.audit.audit_fixtures import (
@@ -28,16 +29,21 @@ from tests.audit.audit_fixtures import (
     artifact_of,
     audit,
     failed,
+    forge,
     replaced,
     result_of,
     verdicts,
 )
+from tests.ledger.registered import register_members
 from tests.nodes.harness import account
 
 
 def lie_in_round_2(cheat: type[RoundPlayer], *after: type[RoundPlayer]) -> AuditReport:
     """Return the audit of an honest round and a forged one, and of rounds on top of it."""
     federation = PlayedFederation.make(participants_per_round=3)
+    contract = getattr(cheat, "Contract", None)
+    if contract is not None:
+        forge(federation, contract)
     players: list[type[RoundPlayer]] = [RoundPlayer, cheat, *after]
     for player in players:
         player(federation).play()
@@ -81,19 +87,24 @@ class UpdateCountedTwice(RoundPlayer):
 
 
 class HandPicked(RoundPlayer):
-    """The aggregator swaps a drawn participant for another one."""
+    """The contract, forged, selects another participant in the place of one that was drawn."""
 
-    def select(self, drawn: tuple[Identity, ...], candidates: tuple[Identity, ...]) -> tuple[Identity, ...]:
-        outsider = next(c for c in candidates if c not in drawn)
-        return tuple(sorted((*drawn[1:], outsider), key=lambda i: i.index))
+    class Contract(MemoryContract):
+        def draw_for(self, number: int, block: int, block_hash: Any) -> Draw:
+            draw = super().draw_for(number, block, block_hash)
+            if number != 2:
+                return draw
+            drawn = set(members(draw.selected))
+            outsider = next(i for i in members(self.state.eligible) if i not in drawn)
+            return replace(draw, selected=draw.selected & ~(1 << min(drawn)) | 1 << outsider)
 
 
 class OldBeacon(RoundPlayer):
-    """The aggregator draws from the hash of a block it likes better."""
+    """The spec names another block as the beacon."""
 
     def change_spec(self, spec: RoundSpec) -> RoundSpec:
         block = spec.beacon.block - 1
-        return replace(spec, beacon=replace(spec.beacon, block=block, hash=self.ledger.block_hash(block)))
+        return replace(spec, beacon=Beacon(block, self.ledger.block_hash(block)))
 
 
 class OtherSpec(RoundPlayer):
@@ -133,6 +144,7 @@ class MauledUpdate(RoundPlayer):
         message = UpdateMessage(
             round=self.number,
             spec_hash=self.spec.digest,
+            epoch=1,
             root=mauled.root(),
             ciphertexts=len(mauled),
             proof_hash=keccak256(update.proof.to_bytes()),
@@ -151,6 +163,20 @@ class ForeignSignature(RoundPlayer):
         zeros = np.zeros(self.spec.layout.length, dtype=np.int64)
         zeros[:2] = 1
         return self.encrypt(zeros, who, signer="stranger")
+
+
+class OtherEpoch(RoundPlayer):
+    """An update that is signed, and committed, but names an epoch that its participant never had."""
+
+    def epoch(self, who: Address) -> int:
+        return super().epoch(who) + (0 if self.updates else 1)
+
+
+class OtherPayoutRule(RoundPlayer):
+    """The spec promises another payout rule than the contract pays by."""
+
+    def change_spec(self, spec: RoundSpec) -> RoundSpec:
+        return replace(spec, payout_rule=PayoutRule.RELIABILITY)
 
 
 class SwappedUpdate(RoundPlayer):
@@ -318,6 +344,8 @@ FORGERIES: list[tuple[type[RoundPlayer], set[str]]] = [
     (CopiedUpdate, {"update"}),
     (MauledUpdate, {"update"}),
     (ForeignSignature, {"update"}),
+    (OtherEpoch, {"update"}),
+    (OtherPayoutRule, {"spec"}),
     (SwappedUpdate, {"update"}),
     (UnattestedPartial, {"partial"}),
     (BorrowedPartial, {"partial"}),
@@ -383,11 +411,20 @@ def forge_credits(change: Callable[[list[tuple[Address, int]]], list[tuple[Addre
     """Return the audit of one round by a contract that credits by another rule, consistently."""
 
     class Generous(MemoryContract):
-        def _credits(self, state: RoundState) -> list[tuple[Address, int]]:
-            return change(super()._credits(state))
+        def settle_round(self, call: Call, number: int) -> None:
+            honest = Call(call.sender, 0, call.block, call.timestamp, call.transaction, call.block_hash)
+            before = dict(self.state.credits)
+            super().settle_round(honest, number)
+            credits = [(e.account, e.amount) for e in honest.events if isinstance(e, ev.RewardCredited)]
+            self.state.credits = before
+            for who, amount in change(credits):
+                self._credit_reward(call, number, who, amount)
+            paid = sum(amount for _, amount in change(credits))
+            self.state.pool += sum(amount for _, amount in credits) - paid
+            call.emit(ev.RoundSettled, round=number, credited=paid)
 
     federation = PlayedFederation.make()
-    federation.chain._federation.__class__ = Generous
+    forge(federation, Generous)
     RoundPlayer(federation).play()
     return audit(federation)
 
@@ -421,52 +458,50 @@ def test_contract_that_ignores_the_deadline() -> None:
             super().attest()
 
     federation = PlayedFederation.make()
-    federation.chain._federation.__class__ = Patient
+    forge(federation, Patient)
     Late(federation).play()
     assert failed(audit(federation)) == {(1, "deadlines")}
 
 
 def test_contract_that_closes_the_commit_phase_early() -> None:
     class Hasty(MemoryContract):
-        def _close_commits(self, call: Any, number: int) -> None:
-            state = self.rounds[number - 1]
-            self.rounds[number - 1] = replace(state, selected=state.committed)
-            super()._close_commits(call, number)
-            self.rounds[number - 1] = replace(self.rounds[number - 1], selected=state.selected)
+        def close_commits(self, call: Call, number: int) -> None:
+            state = self.state.rounds[number - 1]
+            self._write(state, selected=state.committed)
+            super().close_commits(call, number)
+            self._write(self.state.rounds[number - 1], selected=state.selected)
 
     class Early(RoundPlayer):
         def commit(self, limit: int | None = None) -> None:
             super().commit(3)
 
     federation = PlayedFederation.make()
-    contract = federation.chain._federation
-    contract.__class__ = Hasty
-    contract.functions["closeCommits"] = contract._close_commits
+    forge(federation, Hasty)
     Early(federation).play()
-    assert (1, "commitments") in failed(audit(federation))
+    # who was not waited for is not counted as missing either
+    assert failed(audit(federation)) == {(1, "commitments"), (None, "reputation")}
+
+
+class Forgiving(MemoryContract):
+    """Whoever ever had a place may act."""
+
+    def in_force(self, account: Address, role: Role, number: int) -> Identity:
+        return self.state.identities[account]
 
 
 def test_revoked_aggregator_cannot_go_on() -> None:
-    class Forgiving(MemoryContract):
-        def _require_active(self, account: Address, role: Role) -> int:
-            return 1 << self.identities[account].index
-
     class Revoked(RoundPlayer):
         def aggregate(self) -> None:
             self.federation.ledger("operator").revoke_identity(self.ledger.account)
             super().aggregate()
 
     federation = PlayedFederation.make()
-    federation.chain._federation.__class__ = Forgiving
+    forge(federation, Forgiving)
     Revoked(federation).play()
     assert failed(audit(federation)) == {(1, "accepted"), (1, "outcome")}
 
 
 def test_revoked_participant_and_trustee_cannot_go_on() -> None:
-    class Forgiving(MemoryContract):
-        def _require_active(self, account: Address, role: Role) -> int:
-            return 1 << self.identities[account].index
-
     class Revoked(RoundPlayer):
         def commit(self, limit: int | None = None) -> None:
             for name in (self.federation.hospitals[0], "trustee-0"):
@@ -474,28 +509,66 @@ def test_revoked_participant_and_trustee_cannot_go_on() -> None:
             super().commit(limit)
 
     federation = PlayedFederation.make()
-    federation.chain._federation.__class__ = Forgiving
+    forge(federation, Forgiving)
     Revoked(federation).play()
-    assert failed(audit(federation)) == {(1, "commitments"), (1, "attestations")}
+    # without commitments that stand, the attestations have no transcript to begin with
+    report = audit(federation)
+    assert failed(report) == {(1, "commitments")}
+    assert verdicts(report, 1)["attestations"] is Verdict.NOT_CHECKED
+
+
+def test_revoked_trustee_cannot_attest() -> None:
+    class Revoked(RoundPlayer):
+        def attest(self) -> None:
+            self.federation.ledger("operator").revoke_identity(self.federation.address("trustee-0"))
+            super().attest()
+
+    federation = PlayedFederation.make()
+    forge(federation, Forgiving)
+    Revoked(federation).play()
+    assert failed(audit(federation)) == {(1, "attestations")}
+
+
+def test_aggregator_that_opens_out_of_turn() -> None:
+    class Impatient(MemoryContract):
+        def _require_next_round(self, call: Call, number: int) -> None:
+            pass
+
+    class Standby(RoundPlayer):
+        aggregator = "standby"
+
+    federation = PlayedFederation.make()
+    forge(federation, Impatient)
+    RoundPlayer(federation).play()
+    Standby(federation).play()
+    assert failed(audit(federation)) == {(2, "opening")}
 
 
 def test_trustee_without_a_share() -> None:
     federation = PlayedFederation.make()
-    federation.ledger("operator").register_identity(
-        federation.address("extra"), Role.TRUSTEE, b"certificate extra", b"\x09" * 32
-    )
+
+    class Roomy(MemoryContract):
+        def register_identity(self, call: Call, certificate: bytes, sealing_key: bytes) -> None:
+            key, self.state.key = self.state.key, None
+            super().register_identity(call, certificate, sealing_key)
+            self.state.key = key
+
+    forge(federation, Roomy)
+    member = federation.member("extra", Role.TRUSTEE)
+    register_members(federation.ledger("operator"), federation.ledger_of, [member])
     RoundPlayer(federation).play()
     report = audit(federation)
     assert failed(report) == {(None, "trustees")}
     assert federation.address("extra") in (result_of(report, None, "trustees").reason or "")
 
 
-def test_key_of_another_threshold_on_chain() -> None:
+@pytest.mark.parametrize("change", [{"threshold": 2}, {"modulus_hash": b"\x05" * 32}], ids=["threshold", "modulus"])
+def test_another_key_on_chain_than_the_manifests(change: dict[str, Any]) -> None:
     federation = PlayedFederation.make()
-    contract = federation.chain._federation
-    published = PublishedKey(federation.manifest.key_id, 2, 5)
-    contract.key = published
-    federation.chain._events[0] = replace(federation.chain._events[0], threshold=2)  # type: ignore[call-arg]
+    state = federation.chain._federation.state
+    assert state.key is not None
+    state.key = replace(state.key, **change)
+    federation.chain._events[0] = replace(federation.chain._events[0], **change)
     RoundPlayer(federation).play()
     assert failed(audit(federation)) == {(None, "key-manifest")}
 
