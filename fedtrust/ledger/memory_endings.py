@@ -55,6 +55,7 @@ class MemoryEndings(MemoryRounds):
         if base is not None and base.phase is not Phase.SETTLED:
             raise Revert("RoundBaseUndecided", number, base.number)
         self._write(current, phase=Phase.SETTLED)
+        self.state.unsettled -= 1
         settings = self.settings
         pot = current.reward * settings.participant_basis_points // BASIS_POINTS
         credited = self._credit_pot(call, number, Role.PARTICIPANT, current.accepted, pot)
@@ -105,7 +106,7 @@ class MemoryEndings(MemoryRounds):
         self._credit_deposit(call, challenger, reward)
         rest = slashed - reward
         self.state.pool += rest - self._compensate(call, current, offender, rest)
-        if current.phase is not Phase.ABORTED:
+        if current.phase in (*LIVE, Phase.FINALIZED):
             self._void(call, current, offender, kind)
 
     # --------------------------------------------------------------------------------------------------- internal
@@ -149,8 +150,10 @@ class MemoryEndings(MemoryRounds):
     def _void(self, call: Call, current: RoundState, offender: Address, kind: DisputeKind) -> None:
         number, live = current.number, current.phase in LIVE
         self.state.verdicts = verdicts_hash(self.state.verdicts, number, offender, kind)
-        if not live and self._builds_on(number):
-            self.state.model_round = current.base_round
+        if not live:
+            self.state.unsettled -= 1
+            if self._builds_on(number):
+                self.state.model_round = current.base_round
         voided = replace(current, phase=Phase.VOIDED)
         voided = self._end(call, voided) if live else self._write(voided)
         self.state.pool += current.reward
@@ -176,5 +179,7 @@ class MemoryEndings(MemoryRounds):
         short = current.phase is Phase.COMMIT and current.committed.bit_count() < current.quorum
         if short and call.timestamp > current.deadlines.commit:
             return AbortReason.COMMIT_QUORUM_MISSED
-        late = call.timestamp > current.deadlines.aggregate
+        # a standby has its time before anybody can end the round
+        patience = 0 if current.taken_over else self.settings.standby_seconds
+        late = call.timestamp > current.deadlines.aggregate + patience
         return AbortReason.AGGREGATE_DEADLINE_MISSED if late else AbortReason.NONE

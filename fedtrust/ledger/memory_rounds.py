@@ -36,6 +36,9 @@ from fedtrust.ledger.types import (
 HASHES: Final = 256
 """How many blocks back the chain knows a hash."""
 
+MAXIMUM_UNSETTLED: Final = 1024
+"""How many finalised rounds may wait for their settlement: what voiding may have to go through."""
+
 LIVE: Final = (Phase.COMMIT, Phase.UPLOAD, Phase.DECRYPT)
 
 
@@ -60,6 +63,8 @@ class MemoryRounds(MemoryIdentities):
         if self.state.key is None:
             raise Revert("KeyMissing")
         self._require_next_round(call, number)
+        if self.state.unsettled >= MAXIMUM_UNSETTLED:
+            raise Revert("RoundsUnsettled", self.state.unsettled)
         if spec_hash == ZERO_HASH:
             raise Revert("RoundZeroHash", number)
         drawn = self.draw_for(number, call.block, call.block_hash).selected
@@ -228,6 +233,7 @@ class MemoryRounds(MemoryIdentities):
         if self.state.model_round != current.base_round:
             raise Revert("RoundBaseUndecided", number, current.base_round)
         self.state.model_round = number
+        self.state.unsettled += 1
         finalized = self._end(
             call,
             replace(

@@ -85,6 +85,7 @@ class State:
     rounds: list[RoundState] = field(default_factory=list)
     first_model: bytes = ZERO_HASH
     model_round: int = 0  # whose model is the current one; 0 for the first model
+    unsettled: int = 0  # finalised rounds
     verdicts: bytes = ZERO_HASH
     ended_block: int = 0
     ended_at: int = 0

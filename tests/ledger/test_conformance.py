@@ -418,7 +418,7 @@ def test_who_misses_too_often_is_not_drawn_until_it_resumes(make_world: Callable
             commit(world.ledger(signer), number)
         world.advance_past(deadlines.commit)
         aggregator.close_commits(number)
-        world.advance_past(deadlines.aggregate)
+        world.advance_past(deadlines.aggregate + CONFIG.standby_seconds)
         aggregator.abort_round(number)
     suspensions = [e.account for e in aggregator.events() if isinstance(e, ev.ParticipantSuspended)]
     assert suspensions == [lazy.account]
@@ -446,6 +446,7 @@ def test_refusals_of_the_key(world: World) -> None:
         replace(KEY, key_id=ZERO_HASH),
         replace(KEY, threshold=0),
         replace(KEY, threshold=4),
+        replace(KEY, trustees=33),
         replace(KEY, modulus_hash=ZERO_HASH),
     ):
         refused("KeyInvalid()", operator.publish_key, key)
@@ -712,6 +713,9 @@ def test_abort_for_a_missing_aggregate(world: World) -> None:
     world.advance_past(aggregator.round(1).deadlines.commit)
     refused("RoundNotAbortable(1)", aggregator.abort_round, 1)
     world.advance_past(aggregator.round(1).deadlines.aggregate)
+    # a standby has its time first
+    refused("RoundNotAbortable(1)", aggregator.abort_round, 1)
+    world.advance(CONFIG.standby_seconds)
     check_aborted(world, AbortReason.AGGREGATE_DEADLINE_MISSED)
 
 
@@ -719,7 +723,7 @@ def test_abort_of_a_round_whose_commits_nobody_closed(world: World) -> None:
     deadlines = open_round(prepare(world))
     for signer in MEMBERS:
         commit(world.ledger(signer))
-    world.advance_past(deadlines.aggregate)
+    world.advance_past(deadlines.aggregate + CONFIG.standby_seconds)
     check_aborted(world, AbortReason.AGGREGATE_DEADLINE_MISSED)
 
 
@@ -802,6 +806,18 @@ def test_a_standby_takes_a_round_over(world: World) -> None:
     assert standby.claimable(address(AGGREGATOR)) == 0
     assert standby.reputation(Role.AGGREGATOR, 1).accepted == 1
     check_conservation(world)
+
+
+def test_who_took_over_and_misses_its_deadline_loses_the_round_at_once(world: World) -> None:
+    prepare(world)
+    aggregator, standby = to_upload(world), world.ledger(STANDBY)
+    world.advance_past(aggregator.round(1).deadlines.aggregate)
+    standby.take_over(1)
+    refused("RoundNotAbortable(1)", aggregator.abort_round, 1)
+    world.advance_past(standby.round(1).deadlines.aggregate)
+    aggregator.abort_round(1)
+    assert [standby.reputation(Role.AGGREGATOR, index).missed for index in (0, 1)] == [1, 1]
+    check_head(standby, 1)
 
 
 def test_a_round_is_not_taken_over_too_late(world: World) -> None:

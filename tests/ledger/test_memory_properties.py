@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fedtrust.crypto.signatures import UpdateMessage, sign_update
 from fedtrust.errors import ConfigurationError, LedgerError, RoundError, TransactionError
 from fedtrust.ledger import events as ev
+from fedtrust.ledger import memory_rounds
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.devnet import Devnet
 from fedtrust.ledger.interface import Ledger
@@ -33,7 +34,7 @@ from fedtrust.ledger.types import (
     RoundState,
     Status,
 )
-from tests.ledger.play import KEY, MEMBERS, ledger_of, transcripts
+from tests.ledger.play import KEY, MEMBERS, ledger_of, open_round, prepare, to_finalized, transcripts
 from tests.ledger.registered import members_of, registered_federation
 from tests.ledger.worlds import (
     AGGREGATOR,
@@ -399,6 +400,19 @@ def test_contract_needs_an_owner_and_sane_shares() -> None:
     ):
         with pytest.raises(ConfigurationError):
             MemoryChain(other, Address(OPERATOR.address))
+
+
+def test_so_many_rounds_wait_for_their_settlement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_rounds, "MAXIMUM_UNSETTLED", 1)
+    world = MemoryWorld()
+    prepare(world)
+    aggregator = to_finalized(world)
+    with pytest.raises(TransactionError) as caught:
+        open_round(aggregator, 2)
+    assert caught.value.got == "RoundsUnsettled(1)"
+    world.advance(600)
+    aggregator.settle_round(1)
+    open_round(aggregator, 2)
 
 
 def test_an_old_beacon_rolls_forward() -> None:
