@@ -1,4 +1,4 @@
-"""The how-tos, followed together: an operator, three trustees, two participants and an auditor make one federation."""
+"""The how-tos, followed together: operator, trustees, participants, auditor and watcher of one federation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.docs.markdown import ROOT, Block, blocks
 from tests.docs.session import Session
 
 HOW_TO = ROOT / "docs" / "how-to"
-OPERATOR, TRUSTEE, PARTICIPANT, AUDITOR = (
-    HOW_TO / f"{name}.md" for name in ("operator", "trustee", "participant", "auditor")
+OPERATOR, TRUSTEE, PARTICIPANT, AUDITOR, WATCHER = (
+    HOW_TO / f"{name}.md" for name in ("operator", "trustee", "participant", "auditor", "watcher")
 )
 
 
@@ -23,7 +23,7 @@ class Readers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._left: dict[Path, list[Block]] = {
-            page: blocks(page, "sh") for page in (OPERATOR, TRUSTEE, PARTICIPANT, AUDITOR)
+            page: blocks(page, "sh") for page in (OPERATOR, TRUSTEE, PARTICIPANT, AUDITOR, WATCHER)
         }
 
     def follow(self, page: Path, *headings: str) -> None:
@@ -106,6 +106,7 @@ def test_the_pages_together_make_a_verified_federation(tmp_path: Path) -> None:
         people.follow(TRUSTEE)
         people.follow(AUDITOR)
         assert json.loads((tmp_path / "audit.json").read_text())["verified"] is True
+        people.follow(WATCHER)
         session.close("bank")  # a node ends by itself, with an error, when its identity is revoked
         session.adopt_exports(FEDTRUST_PASSPHRASE_FILE="operator.pass")
         people.follow(OPERATOR)
