@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,32 +65,24 @@ def test_a_standby_takes_over_in_the_middle_of_a_round(tmp_path: Path, anvil: De
 
 
 def test_a_standby_opens_the_next_round_when_nobody_else_does(tmp_path: Path, anvil: Devnet, people: People) -> None:
-    with _running(tmp_path, anvil, people, rounds=2, challenge_window=1) as made:
-        made.pause(*made.hospitals[1:])
-        made.await_committed(1, 1)
-        made.pause("cleveland")
-        made.resume("hungary")
-        made.await_committed(1, 2)
-        made.pause("hungary")
-        made.resume("cleveland", "hungary")
-        made.await_phase(1, Phase.FINALIZED, Phase.SETTLED)
-        made.pause("cleveland", "hungary")  # holds the second round before its first commitment is closed
+    rules = {"standby_seconds": STANDBY_SECONDS}
+    with federation(tmp_path, anvil, people, standby=True, rules=rules, rounds=2) as made:
+        # the first aggregator wants one round only; the standby, two
+        one = tmp_path / "one.toml"
+        one.write_text(replace(made.settings, rounds=1).to_toml())
+        made.start("aggregator", settings=str(one))
+        made.start("standby", *made.trustee_names, *made.hospitals)
+        made.await_done()
         made.kill("aggregator")
-        if made.reader.last_round() == 1:
-            turn = made.status()["turn"]
-            assert (turn["round"], turn["aggregator"]) == (2, people.account("aggregator"))
-            anvil.increase_time(STANDBY_SECONDS + 1)
-            anvil.mine()
-            made.resume("cleveland", "hungary")
-        else:  # it was quicker than we are: its second round runs out, and the standby opens the third
-            late = made.reader.round(2).deadlines.commit - made.reader.now() + 1
-            anvil.increase_time(late + STANDBY_SECONDS)
-            anvil.mine()
-            made.await_phase(2, Phase.ABORTED)
-            made.resume("cleveland", "hungary")
+        assert made.reader.last_round() == 1
+        turn = made.status()["turn"]
+        assert (turn["round"], turn["aggregator"]) == (2, people.account("aggregator"))
+        anvil.increase_time(STANDBY_SECONDS + 1)
+        anvil.mine()
         made.await_event("standby", "Done")
-        last = made.states()[-1]
-        assert last.aggregator == people.account("standby")
-        assert last.phase is Phase.SETTLED
+        assert [s.phase for s in made.states()] == [Phase.SETTLED] * 2
+        assert [s.aggregator for s in made.states()] == [people.account(name) for name in made.aggregators]
+        assert made.models() == made.simulated()
+        assert made.reader.reputation(Role.AGGREGATOR, 0).missed == 0
         outcome = made.audit(made.urls["standby"], "--json")
         assert outcome.code == 0, outcome.out
