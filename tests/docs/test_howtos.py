@@ -1,4 +1,4 @@
-"""The how-tos, followed together: operator, trustees, participants, auditor and watcher of one federation."""
+"""The how-tos, followed together: operator, three trustees, two participants, auditor and watcher in one federation."""
 
 from __future__ import annotations
 
