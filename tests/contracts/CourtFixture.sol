@@ -7,12 +7,9 @@ import {FederationFixture} from "./FederationFixture.sol";
 import {MerkleTree} from "./MerkleTree.sol";
 import {Schoolbook} from "./Schoolbook.sol";
 
-/// @dev The cheat codes that only these tests use. The compiler takes block number and time for constants in one call,
-/// which `roll` and `warp` change: where that matters, forge is asked for them.
+/// @dev The cheat code that only these tests use.
 interface VmCourt {
     function expectPartialRevert(bytes4 selector) external;
-    function getBlockNumber() external view returns (uint256);
-    function getBlockTimestamp() external view returns (uint256);
 }
 
 /// @dev A round with real ciphertexts, real trees and a real aggregate under a small modulus, and all that a challenger
@@ -140,6 +137,7 @@ abstract contract CourtFixture is FederationFixture {
         bytes32 model = federation.currentModel();
         if (model == 0) model = BASE_MODEL;
         IFederation.Deadlines memory times = deadlines();
+        running = lead();
         VM.prank(lead());
         federation.openRound(round, SPEC, model, selected, QUORUM, LEAVES, times);
     }
@@ -244,11 +242,11 @@ abstract contract CourtFixture is FederationFixture {
     // -------------------------------------------------------------------------------------------------- disputes
 
     function nextBlock() internal {
-        VM.roll(VmCourt(address(VM)).getBlockNumber() + 1);
+        VM.roll(height() + 1);
     }
 
-    function pass(uint256 time) internal {
-        VM.warp(VmCourt(address(VM)).getBlockTimestamp() + time);
+    function pass(uint256 elapsed) internal {
+        VM.warp(time() + elapsed);
     }
 
     function announce(address sender, bytes memory content) internal {

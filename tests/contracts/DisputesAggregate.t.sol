@@ -147,7 +147,7 @@ contract DisputesAggregateTest is CourtFixture {
         toEnd(1);
         announce(CHALLENGER, abi.encode(IDisputes.Kind.AGGREGATE, uint256(1), uint32(1)));
         VM.expectEmit(address(court));
-        emit IDisputes.AggregateChallenged(1, 1, CHALLENGER, 1, block.timestamp + DISPUTE);
+        emit IDisputes.AggregateChallenged(1, 1, CHALLENGER, 1, time() + DISPUTE);
         VM.prank(CHALLENGER);
         uint256 dispute = court.challengeAggregate{value: BOND}(1, 1, SALT);
         assertEq(dispute, 1, "numbers start at 1");

@@ -47,7 +47,7 @@ contract DisputesAvailabilityTest is CourtFixture {
         toEnd(1);
         announceDemand(CHALLENGER, 1, participant(0), 3);
         VM.expectEmit(address(court));
-        emit IDisputes.AvailabilityChallenged(1, 1, CHALLENGER, participant(0), 3, block.timestamp + DISPUTE);
+        emit IDisputes.AvailabilityChallenged(1, 1, CHALLENGER, participant(0), 3, time() + DISPUTE);
         VM.prank(CHALLENGER);
         court.challengeAvailability{value: BOND}(
             1, participant(0), 3, starts[2], suffix(2), aggregateRoot, SALT

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IDisputes} from "../../contracts/interfaces/IDisputes.sol";
 import {IFederation} from "../../contracts/interfaces/IFederation.sol";
-import {VmCourt} from "./CourtFixture.sol";
 import {DisputeLibraries, VmDisputes} from "./DisputesFixture.sol";
 import {FederationFixture} from "./FederationFixture.sol";
 
@@ -101,7 +100,7 @@ contract DisputesGasTest is FederationFixture {
         VM.prank(STRANGER);
         court.announce(announcement);
         uint256 whole = CHEATS.lastCallGas().totalUsed;
-        VM.roll(VmCourt(address(VM)).getBlockNumber() + 1);
+        VM.roll(height() + 1);
         uint256 value = provide(STRANGER, BOND);
         VM.prank(STRANGER);
         uint256 dispute = court.challengeAggregate{value: value}(2, INDEX, SPEC);
@@ -142,10 +141,11 @@ contract DisputesGasTest is FederationFixture {
 
     /// @dev A whole round of all ten; returns the transcript before the first commitment.
     function _round(uint256 round, bytes32 aggregateRoot) private returns (bytes32 start) {
-        VM.roll(VmCourt(address(VM)).getBlockNumber() + 1);
+        VM.roll(height() + 1);
         (,, uint256 selected) = federation.drawOf();
         bytes32 model = round == 1 ? BASE_MODEL : modelOf(round - 1);
         IFederation.Deadlines memory times = deadlines();
+        running = AGGREGATOR;
         VM.prank(AGGREGATOR);
         federation.openRound(round, SPEC, model, selected, QUORUM, LEAVES, times);
         start = federation.roundOf(round).transcript;
