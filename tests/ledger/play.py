@@ -64,14 +64,14 @@ def ledger_of(world: World) -> Callable[[Address], Ledger]:
     return lambda account: world.ledger(signers[account])
 
 
-def prepare(world: World) -> Ledger:
+def prepare(world: World, *, key: PublishedKey = KEY) -> Ledger:
     """Register an aggregator and its standby, three participants, three trustees; return the aggregator's ledger."""
     members = [
         *members_of(Role.AGGREGATOR, [AGGREGATOR, STANDBY]),
         *members_of(Role.PARTICIPANT, MEMBERS),
         *members_of(Role.TRUSTEE, TRUSTEES),
     ]
-    registered_federation(world.ledger(OPERATOR), ledger_of(world), members, key=KEY, pool=POOL)
+    registered_federation(world.ledger(OPERATOR), ledger_of(world), members, key=key, pool=POOL)
     return world.ledger(AGGREGATOR)
 
 

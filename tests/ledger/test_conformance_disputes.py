@@ -425,6 +425,16 @@ def test_an_accepted_leaf_that_is_no_operand_is_proof(world: World, leaf: bytes)
     check_conservation(world)
 
 
+def test_a_modulus_that_nobody_can_work_with_proves_nothing(world: World) -> None:
+    even = bytes(31) + b"\x04"
+    prepare(world, key=replace(KEY, modulus_hash=keccak(even)))
+    to_finalized(world)
+    ledger, dispute = challenge(world)
+    parts, (start, _, _) = contributions(ledger, LEAF), transcripts(ledger)
+    step = {"modulus": even, "product": b"", "start": start, "contributions": parts}
+    refused("ModularInvalidModulus(32)", ledger.multiply, dispute, **step)
+
+
 def test_only_accepted_updates_are_multiplied(world: World) -> None:
     prepare(world)
     aggregator = to_upload(world)
