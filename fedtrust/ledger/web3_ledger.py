@@ -126,16 +126,21 @@ class Web3Ledger(Web3LedgerReader, LedgerWrites):
 
     def _submit(self, step: Step, request: Request, deadline: float) -> Intent:
         """Submit; what must come in a later block than its announcement waits for one, if the node wants that."""
-        block = self._web3.eth.block_number
+        if not step.announced:
+            return self._sender.submit(step.key, request)
+        first = newest = self._web3.eth.block_number
         while True:
             try:
                 return self._sender.submit(step.key, request)
             except TransactionError as error:
-                # a node without a pending block estimates in the block of the announcement
-                early = step.announced and str(error.got).startswith(_NOT_ANNOUNCED)
-                if not early or self._web3.eth.block_number > block or time.monotonic() >= deadline:
+                # a node without a pending block estimates in the newest, which may be that of the announcement
+                if newest > first or not str(error.got).startswith(_NOT_ANNOUNCED):
                     raise
-            time.sleep(LONGEST_POLL)
+                while newest == first:
+                    if time.monotonic() >= deadline:
+                        raise
+                    time.sleep(FIRST_POLL)
+                    newest = self._web3.eth.block_number
 
     def _approve(self, step: Step, deadline: float) -> None:
         """Let the Federation take what ``step`` pays, if that is a token; nothing to do if it may already."""
