@@ -17,9 +17,7 @@ KEY_PUBLISHED = Check("F4", "key-published", "one key was published, before the 
 KEY_MANIFEST = Check("F5", "key-manifest", "the key manifest is the published one and all its proofs hold")
 TRUSTEES = Check("F6", "trustees", "the key's trustees are the registered trustees")
 HEADS = Check("F7", "heads", "every ended round's head is the hash of its facts and of the head before it")
-MODEL_CHAIN = Check(
-    "F8", "model-chain", "every round started from the model of the last finalised round that stands"
-)
+MODEL_CHAIN = Check("F8", "model-chain", "every round started from the model of the last finalised round that stands")
 REWARDS = Check("F9", "rewards", "all that was paid in is in the pool, reserved, staked, a bond, claimable or claimed")
 STAKES = Check("F10", "stakes", "what is staked is what identities have at stake, and bonds are of open disputes")
 REPUTATION = Check("F11", "reputation", "the counters of every identity are what its rounds made them")

@@ -126,6 +126,8 @@ def _require_timely(facts: RoundFacts, event: Challenge | DisputeDecided, challe
 
 def _require_stored(facts: RoundFacts, challenge: Challenge, outcome: DisputeOutcome) -> None:
     stored = facts.snapshot.disputes[challenge.dispute]
+    if stored is None:
+        raise DiscrepancyError("the events tell of a dispute that the contract does not know", got=challenge.dispute)
     for name, told, found in (
         ("kind", _KINDS[type(challenge)], stored.kind),
         ("round", challenge.round, stored.round),
@@ -255,7 +257,7 @@ def _wrong_column(evidence: Evidence, facts: RoundFacts, cause: DisputeDecided, 
     if merkle_root(aggregate) != facts.state.aggregate_root:
         raise NotCheckedError("the stored aggregate is not the one that was committed")
     leaf = challenge.leaf
-    if len(aggregate) == len(columns.product) and aggregate[leaf] == columns.product[leaf]:
+    if leaf < len(aggregate) == len(columns.product) and aggregate[leaf] == columns.product[leaf]:
         raise DiscrepancyError(
             f"ciphertext {leaf} of the aggregate is the product of the accepted ones: the verdict is wrong",
             expected="another ciphertext than the product",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fedtrust.errors import LedgerError
+from fedtrust.errors import LedgerError, RpcUnreachableError
 from fedtrust.ledger.events import (
     AggregateChallenged,
     AvailabilityChallenged,
@@ -36,7 +36,8 @@ class Snapshot:
     """The contracts' state and their events up to ``block``.
 
     ``claimable`` and ``claimable_rewards`` have every account that was ever credited, ``reputations`` every place that
-    was ever taken, ``disputes`` every dispute that the events number, ``open_disputes`` every round.
+    was ever taken, ``disputes`` every dispute that the events number (None if the contract knows none), and
+    ``open_disputes`` every round.
     """
 
     chain_id: int
@@ -55,7 +56,7 @@ class Snapshot:
     total_stake: int
     claimable: Mapping[Address, int]
     claimable_rewards: Mapping[Address, tuple[int, int]]
-    disputes: Mapping[int, Dispute]
+    disputes: Mapping[int, Dispute | None]
     open_disputes: Mapping[int, int]
     events: tuple[LedgerEvent, ...]
 
@@ -104,7 +105,16 @@ def _read(ledger: LedgerReader, events: tuple[LedgerEvent, ...]) -> Snapshot:
         total_stake=ledger.total_stake(),
         claimable={account: ledger.claimable(account) for account in earners},
         claimable_rewards={account: ledger.claimable_reward(account) for account in earners},
-        disputes={event.dispute: ledger.dispute(event.dispute) for event in challenges},
+        disputes={event.dispute: _dispute(ledger, event.dispute) for event in challenges},
         open_disputes={number: ledger.open_disputes(number) for number in range(1, last + 1)},
         events=events,
     )
+
+
+def _dispute(ledger: LedgerReader, number: int) -> Dispute | None:
+    try:
+        return ledger.dispute(number)
+    except RpcUnreachableError:
+        raise
+    except LedgerError:
+        return None

@@ -98,21 +98,21 @@ class PlayedFederation:
 
     @classmethod
     def make(
-        cls, *, participants: int = 4, quorum: int = 2, pool: int = 100 * REWARD, **settings: Any
+        cls, *, participants: int = 4, trustees: int = 5, quorum: int = 2, pool: int = 100 * REWARD, **settings: Any
     ) -> PlayedFederation:
         """Deploy with ``settings`` of the contract and register everybody: also an aggregator called standby."""
         values = {"challenge_window": 0, "round_reward": REWARD, **settings}
         chain = MemoryChain(DeploymentConfig(**values), cls.address("operator"))
         names = tuple(f"hospital-{i}" for i in range(participants))
-        trustees = tuple(f"trustee-{i}" for i in range(5))
-        made = cls(chain, ceremony(5), names, trustees, MemoryStore(), small_model(), quorum)
+        holders = tuple(f"trustee-{i}" for i in range(trustees))
+        made = cls(chain, ceremony(trustees), names, holders, MemoryStore(), small_model(), quorum)
         made.artifacts.put(made.manifest.to_bytes())
         operator = made.ledger("operator")
         operator.publish_key(published_key(made.manifest))
         operator.fund_rewards(pool, "initial")
         for role, accounts in (
             (Role.AGGREGATOR, ("aggregator", "standby")),
-            (Role.TRUSTEE, trustees),
+            (Role.TRUSTEE, holders),
             (Role.PARTICIPANT, names),
         ):
             register_members(operator, made.ledger_of, [made.member(name, role) for name in accounts])
@@ -139,8 +139,8 @@ class PlayedFederation:
 
 
 def small_model() -> Model:
-    """Return a model of 31 parameters, made without torch."""
-    return Model({"bias": np.zeros(1), "weights": np.linspace(-1, 1, 30)})
+    """Return a model of some ciphertexts, made without torch."""
+    return Model({"bias": np.zeros(1), "weights": np.linspace(-1, 1, 150)})
 
 
 class RoundPlayer:
@@ -295,7 +295,7 @@ class RoundPlayer:
 
     def attest(self) -> None:
         statement = decryption_statement(self.spec, self.product)
-        for name in self.federation.trustee_names[: self.trustees]:
+        for name in self.active_trustees()[: self.trustees]:
             who = self.federation.address(name)
             index = next(t.index for t in self.manifest.trustees if t.account == who)
             sealed = self.federation.ceremony.sealed_shares[index - 1]
@@ -306,6 +306,10 @@ class RoundPlayer:
             sent = self.attested_partial(who, right)
             (self.partials if sent.partial == partial else self.wrong)[who] = sent
             self.federation.ledger(name).attest(self.number, partial_root=sent.partial.root())
+
+    def active_trustees(self) -> list[str]:
+        active = {i.account for i in self.ledger.identities(Role.TRUSTEE) if i.active}
+        return [name for name in self.federation.trustee_names if self.federation.address(name) in active]
 
     def finalize(self) -> None:
         put = self.store.put
