@@ -60,6 +60,7 @@ def show(body: dict[str, Any], screen: Console) -> None:
     screen.print(f"Federation {body['contract']} on chain {body['chain_id']}, version {body['version']}")
     pool, staked = (plain(int(body[name])) for name in ("reward_pool", "total_stake"))
     screen.print(f"key {body['key']}; in {body['asset']}: reward pool {pool}, staked {staked}")
+    screen.print(_rules(body["config"]))
     screen.print(f"next: {body['turn']['text']}")
     screen.print(members_table(body["identities"], unit))
     rounds = Table("round", "phase", "selected", "committed", "accepted", "attested", "model", title="Rounds")
@@ -76,6 +77,20 @@ def show(body: dict[str, Any], screen: Console) -> None:
             who = (each["challenger"], each["offender"] or "")
             disputes.add_row(number, str(each["round"]), each["kind"], each["outcome"], *who)
         screen.print(disputes)
+
+
+def _rules(config: dict[str, Any]) -> str:
+    """Return what somebody should know before it takes part, in two lines."""
+    stakes = ", ".join(
+        f"{role.name.lower()} {plain(int(config[f'{role.name.lower()}_stake']))}"
+        for role in Role
+        if role is not Role.NONE
+    )
+    reward, bond = plain(int(config["round_reward"])), plain(int(config["dispute_bond"]))
+    return (
+        f"stakes: {stakes}, held {config['unbonding_seconds']} s after leaving; a round pays {reward} at most, by the "
+        f"rule {config['payout_rule']}\ndisputes: bond {bond}, within {config['challenge_window']} s of the result"
+    )
 
 
 def describe(ledger: LedgerReader) -> dict[str, Any]:
