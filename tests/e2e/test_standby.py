@@ -10,6 +10,8 @@ from typing import Any
 
 from fedtrust.ledger.devnet import Devnet
 from fedtrust.ledger.types import Phase, Role
+from fedtrust.protocol.result import RoundResult
+from fedtrust.store.artifacts import FolderStore
 from tests.e2e.federation import Federation, federation
 from tests.e2e.people import People
 
@@ -25,6 +27,16 @@ def _running(folder: Path, devnet: Devnet, people: People, **options: Any) -> It
             made.start_aggregator(name)
         made.start(*made.trustee_names, *made.hospitals)
         yield made
+
+
+def _has_copied(made: Federation, number: int) -> bool:
+    """Whether the standby has all that the round left behind: the first aggregator may then go for good."""
+    store, state = FolderStore(made.folder / "standby" / "artifacts"), made.reader.round(number)
+    if not store.has(state.result_hash):
+        return False
+    result = RoundResult.from_bytes(store.get(state.result_hash))
+    named = (result.aggregate, result.plaintexts, result.proof, *result.updates.values(), *result.partials.values())
+    return all(store.has(digest) for digest in (*named, state.spec_hash, state.base_model_hash, state.model_hash))
 
 
 def test_a_standby_takes_over_in_the_middle_of_a_round(tmp_path: Path, anvil: Devnet, people: People) -> None:
@@ -73,6 +85,7 @@ def test_a_standby_opens_the_next_round_when_nobody_else_does(tmp_path: Path, an
         made.start("aggregator", settings=str(one))
         made.start("standby", *made.trustee_names, *made.hospitals)
         made.await_done()
+        made.await_("the standby to copy the round", lambda: _has_copied(made, 1))
         made.kill("aggregator")
         assert made.reader.last_round() == 1
         turn = made.status()["turn"]
