@@ -43,6 +43,7 @@ abstract contract FederationFixture is HeadMirror {
     uint16 internal constant QUORUM = 3;
     uint32 internal constant CIPHERTEXTS = 685;
 
+    address private constant CODE = address(0xc0de0000);
     address internal constant OPERATOR = address(0x0111);
     address internal constant AGGREGATOR = address(0xa66);
     address internal constant STANDBY = address(0xa67);
@@ -103,8 +104,14 @@ abstract contract FederationFixture is HeadMirror {
         }
     }
 
-    function creationCode() internal view returns (bytes memory) {
-        return VM.getCode(VM.envOr("FEDERATION_ARTIFACT", "fedtrust/ledger/artifacts/Federation.json"));
+    /// @dev Read once and kept as the code of an account: to parse the artifact takes longer than a whole round.
+    function creationCode() internal returns (bytes memory) {
+        if (CODE.code.length == 0) {
+            VM.etch(
+                CODE, VM.getCode(VM.envOr("FEDERATION_ARTIFACT", "fedtrust/ledger/artifacts/Federation.json"))
+            );
+        }
+        return CODE.code;
     }
 
     function publishKey(uint8 threshold, uint8 trustees) internal {

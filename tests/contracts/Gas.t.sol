@@ -20,18 +20,18 @@ interface GasVm {
 
 /// @dev What a round of ten participants and three attestations costs: each call is a transaction of its own (with what
 /// every transaction and its data cost, and with refunds taken off) under the rules of Osaka. `make gas-check` compares
-/// the numbers with snapshots/Federation.json. Where one call costs more in the first round or for the first caller,
-/// the number is the highest one of a second round; the first round has its own.
+/// the numbers with snapshots/Federation.json and with the bars. Where one call costs more in the first round or for the
+/// first caller, the number is the highest one of a second round; the first round has its own.
 /// forge-config: default.isolate = true
 /// forge-config: default.hardfork = "osaka"
+/// forge-config: tests.isolate = true
+/// forge-config: tests.hardfork = "osaka"
 contract GasTest is FederationFixture {
     GasVm private constant GAS = GasVm(address(VM));
     string private constant GROUP = "Federation";
     uint256 private constant HOSPITALS = 10;
-    uint256 private constant EVERYBODY = (1 << HOSPITALS) - 1;
+    uint256 private constant BATCH = 50;
     uint16 private constant LEAST = 8;
-    bytes32 private constant UPDATE_TYPEHASH =
-        keccak256("Update(uint256 round,bytes32 specHash,bytes32 root,uint32 ciphertexts,bytes32 proofHash)");
 
     /// @dev What the calls of one round cost: the dearest of each kind, and all together up to `finalise`.
     struct Costs {
@@ -61,11 +61,11 @@ contract GasTest is FederationFixture {
     }
 
     function test_gas_round() public {
-        Costs memory first = _round(1, false);
+        Costs memory first = _round(1, HOSPITALS, false);
         _record("open the first round", first.opening);
         _record("first whole round, own commits", first.whole);
 
-        Costs memory own = _round(2, false);
+        Costs memory own = _round(2, HOSPITALS, false);
         _record("open a round", own.opening);
         _record("commit an update, own transaction", own.commitment);
         _record("close the commits", own.closing);
@@ -73,25 +73,84 @@ contract GasTest is FederationFixture {
         _record("attest", own.attestation);
         _record("finalise", own.finalization);
         _record("whole round, own commits", own.whole);
-        _settleAndClaim(2);
+        settle(1); // so that the second round's is not everybody's first reward
+        uint256 settlement = _settle(2);
+        _record("settle", settlement);
+        _record("whole round, own commits, with settlement", own.whole + settlement);
+        _claims();
     }
 
     function test_gas_relayed() public {
-        _round(1, false);
-        Costs memory relayed = _round(2, true);
-        _record("commit an update, relayed", relayed.commitment);
+        _round(1, HOSPITALS, true);
+        Costs memory relayed = _round(2, HOSPITALS, true);
+        _record("commit the updates of ten, relayed", relayed.commitment);
         _record("whole round, relayed commits", relayed.whole);
+        settle(1);
+        _record("whole round, relayed commits, with settlement", relayed.whole + _settle(2));
     }
 
-    function _round(uint256 round, bool relayed) private returns (Costs memory costs) {
-        bytes32 model = round == 1 ? BASE_MODEL : NEW_MODEL;
-        IFederation.Deadlines memory times = deadlines();
-        VM.prank(AGGREGATOR);
-        federation.openRound(round, SPEC, model, EVERYBODY, LEAST, CIPHERTEXTS, times);
+    function test_gas_batchOfFifty() public {
+        for (uint256 i = HOSPITALS; i < BATCH; ++i) {
+            register(participant(i), IFederation.Role.PARTICIPANT);
+        }
+        _round(1, BATCH, true);
+        Costs memory relayed = _round(2, BATCH, true);
+        _record("commit an update, relayed", relayed.commitment / BATCH);
+        _record("whole round of 50, relayed commits", relayed.whole);
+    }
+
+    /// @dev What a draw of ten out of fifty adds to the opening.
+    function test_gas_draw() public {
+        IFederation.Config memory config = defaultConfig();
+        config.participantsPerRound = uint16(HOSPITALS);
+        deploy(config, POOL);
+        for (uint256 i = PARTICIPANTS; i < BATCH; ++i) {
+            register(participant(i), IFederation.Role.PARTICIPANT);
+        }
+        toAbortedRound(1);
+        VM.roll(height() + 1);
+        (,, uint256 selected) = federation.drawOf();
+        openWith(AGGREGATOR, 2, selected, LEAST);
+        _record("open a round, ten drawn of fifty", _last());
+    }
+
+    function test_gas_membership() public {
+        address account = address(0x777);
+        admit(account, IFederation.Role.PARTICIPANT);
+        _record("admit an identity", _last());
+        VM.deal(account, PARTICIPANT_STAKE);
+        VM.prank(account);
+        federation.registerIdentity{value: PARTICIPANT_STAKE}(new bytes(700), bytes32(uint256(1)));
+        _record("register, with a certificate of 700 bytes", _last());
+        openAndCommit(1, PARTICIPANTS);
+        VM.warp(federation.roundOf(1).commitDeadline + 1);
+        federation.closeCommits(1);
+        VM.warp(federation.roundOf(1).aggregateDeadline + 1);
+        VM.prank(STANDBY);
+        federation.takeOver(1);
+        _record("take a round over", _last());
+    }
+
+    function toAbortedRound(uint256 round) private {
+        VM.roll(height() + 1);
+        (,, uint256 selected) = federation.drawOf();
+        openWith(AGGREGATOR, round, selected, LEAST);
+        VM.warp(time() + 101);
+        federation.abortRound(round);
+    }
+
+    function _round(uint256 round, uint256 members, bool relayed) private returns (Costs memory costs) {
+        uint256 everybody = (1 << members) - 1;
+        openWith(AGGREGATOR, round, everybody, LEAST);
         costs.opening = _last();
         costs.whole = costs.opening;
-        for (uint256 i = 0; i < HOSPITALS; ++i) {
-            uint256 cost = relayed ? _relay(round, i) : _commit(round, i);
+        if (relayed) {
+            costs.commitment = _relay(round, members);
+            costs.whole += costs.commitment;
+        }
+        for (uint256 i = 0; i < members && !relayed; ++i) {
+            commit(round, i);
+            uint256 cost = _last();
             costs.commitment = _higher(costs.commitment, cost);
             costs.whole += cost;
         }
@@ -99,7 +158,7 @@ contract GasTest is FederationFixture {
         federation.closeCommits(round);
         costs.closing = _last();
         VM.prank(AGGREGATOR);
-        federation.commitAggregate(round, EVERYBODY, AGGREGATE_ROOT);
+        federation.commitAggregate(round, everybody, AGGREGATE_ROOT);
         costs.aggregate = _last();
         for (uint256 i = 0; i < TRUSTEES; ++i) {
             attest(round, i);
@@ -111,43 +170,28 @@ contract GasTest is FederationFixture {
         costs.finalization = _last();
         costs.whole += costs.closing + costs.aggregate + costs.finalization;
         assertPhase(round, IFederation.Phase.FINALIZED);
-        assertEq(federation.roundOf(round).committed, EVERYBODY, "all have committed");
+        assertEq(federation.roundOf(round).committed, everybody, "all have committed");
     }
 
-    function _commit(uint256 round, uint256 index) private returns (uint256) {
-        commit(round, index);
-        return _last();
-    }
-
-    function _relay(uint256 round, uint256 index) private returns (uint256) {
-        bytes32 structHash =
-            keccak256(abi.encode(UPDATE_TYPEHASH, round, SPEC, rootOf(index), CIPHERTEXTS, proofOf(index)));
-        (, string memory name, string memory version,,,,) = federation.eip712Domain();
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256(
-                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                ),
-                keccak256(bytes(name)),
-                keccak256(bytes(version)),
-                block.chainid,
-                address(federation)
-            )
-        );
-        (uint8 v, bytes32 r, bytes32 s) =
-            VM.sign(participantKey(index), keccak256(abi.encodePacked(hex"1901", domain, structHash)));
+    /// @dev All in one transaction.
+    function _relay(uint256 round, uint256 members) private returns (uint256) {
+        IFederation.RelayedUpdate[] memory updates = new IFederation.RelayedUpdate[](members);
+        for (uint256 i = 0; i < members; ++i) {
+            updates[i] = signedUpdate(round, i);
+        }
         VM.prank(AGGREGATOR);
-        federation.commitUpdateFor(
-            round, participant(index), rootOf(index), CIPHERTEXTS, proofOf(index), abi.encodePacked(r, s, v)
-        );
+        federation.relayUpdates(round, updates);
         return _last();
     }
 
-    function _settleAndClaim(uint256 round) private {
+    function _settle(uint256 round) private returns (uint256) {
         VM.warp(federation.roundOf(round).challengeEnd);
         VM.prank(AGGREGATOR);
         federation.settleRound(round);
-        _record("settle", _last());
+        return _last();
+    }
+
+    function _claims() private {
         uint256 dearest = _claim(AGGREGATOR);
         for (uint256 i = 0; i < HOSPITALS; ++i) {
             dearest = _higher(dearest, _claim(participant(i)));

@@ -12,6 +12,7 @@ abstract contract HeadMirror is Base {
     struct Mirror {
         address aggregator;
         bytes32 transcript;
+        bytes32 committed; // the transcript after the last commitment, once the aggregate is there
         bytes32 aggregateHash;
         bytes32[4] result;
         bytes32 head;
@@ -52,6 +53,7 @@ abstract contract HeadMirror is Base {
         } else if (topic == IFederation.AggregateCommitted.selector) {
             (uint256 accepted, bytes32 root) = abi.decode(log.data, (uint256, bytes32));
             Mirror storage mirror = mirrors[uint256(log.topics[1])];
+            mirror.committed = mirror.transcript;
             mirror.aggregateHash = keccak256(abi.encode(mirror.transcript, accepted, root));
         } else if (topic == IFederation.RoundTakenOver.selector) {
             mirrors[uint256(log.topics[1])].aggregator = address(uint160(uint256(log.topics[2])));
