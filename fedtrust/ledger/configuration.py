@@ -11,6 +11,12 @@ from fedtrust.ledger.types import ZERO_ADDRESS, Address, PayoutRule
 BASIS_POINTS = 10_000
 """Basis points of the whole reward."""
 
+LONGEST = 3650 * 86_400
+"""The longest time that a federation may name, in seconds."""
+
+MINIMUM_QUORUM = 2
+"""An aggregate of one update is an update in the clear."""
+
 _BITS: Final = (
     ("challenge_window", 40),
     ("dispute_seconds", 40),
@@ -97,19 +103,30 @@ class DeploymentConfig:
                 got=total,
                 advice="lower one of participant, trustee or aggregator basis points",
             )
-        if self.unbonding < self.shortest_unbonding:
+        for name in ("dispute_seconds", "max_round_seconds", "claim_seconds"):
+            if not 1 <= getattr(self, name) <= LONGEST:
+                raise ConfigurationError(
+                    f"{name} is out of range", expected=f"1 to {LONGEST} seconds", got=getattr(self, name)
+                )
+        if not self.shortest_unbonding <= self.unbonding <= LONGEST:
             raise ConfigurationError(
-                "the unbonding time is so short that a dispute could come too late",
-                expected=f"at least {self.shortest_unbonding} seconds: the longest round, three times the standby"
-                " time, the challenge window and the longest dispute",
+                "the unbonding time does not fit: disputes would come too late, or stakes never come back",
+                expected=f"at least {self.shortest_unbonding} seconds (the longest round, three times the standby time,"
+                f" the challenge window and the longest dispute together), at most {LONGEST}",
                 got=self.unbonding,
                 advice="leave unbonding_seconds out, or shorten max_round_seconds",
             )
-        if self.minimum_quorum < 2:
+        if self.minimum_quorum < MINIMUM_QUORUM:
             raise ConfigurationError(
                 "a round of one update would publish that update",
-                expected="a minimum quorum of 2 or more",
+                expected=f"a minimum quorum of {MINIMUM_QUORUM} or more",
                 got=self.minimum_quorum,
+            )
+        if 0 < self.participants_per_round < self.minimum_quorum:
+            raise ConfigurationError(
+                "fewer participants would be drawn than a round needs",
+                expected=f"0 for all, or at least the minimum quorum of {self.minimum_quorum}",
+                got=self.participants_per_round,
             )
         if not isinstance(self.payout_rule, PayoutRule):
             raise ConfigurationError(

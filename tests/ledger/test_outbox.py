@@ -131,3 +131,30 @@ def test_file_that_is_no_outbox(path: Path, tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigurationError):
         Outbox(newer)
+
+
+def test_secrets_are_drawn_once_and_kept(path: Path) -> None:
+    first = Outbox(path)
+    secret = first.secret(SCOPE, "announcements")
+    assert len(secret) == 32
+    assert first.secret(SCOPE, "announcements") == secret
+    assert Outbox(path).secret(SCOPE, "announcements") == secret
+    others = [
+        first.secret(SCOPE, "other"),
+        first.secret(replace(SCOPE, chain="1:other"), "announcements"),
+        first.secret(replace(SCOPE, contract=Address("0xother")), "announcements"),
+        first.secret(replace(SCOPE, account=Address("0xB0b")), "announcements"),
+        Outbox(":memory:").secret(SCOPE, "announcements"),
+    ]
+    assert len({secret, *others}) == 6
+
+
+def test_an_outbox_from_before_there_were_secrets(path: Path) -> None:
+    first = Outbox(path)
+    reserve(first, "step")
+    first.close()
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE secrets")
+    again = Outbox(path)
+    assert len(again.secret(SCOPE, "announcements")) == 32
+    assert again.find(SCOPE, "step") is not None
