@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fedtrust.errors import RoundError
 from fedtrust.ledger.events import (
     AggregateChallenged,
+    AggregateCommitted,
     Attested,
     AvailabilityChallenged,
     CommitsClosed,
@@ -20,22 +20,26 @@ from fedtrust.ledger.events import (
     IdentityRegistered,
     IdentityRotated,
     LedgerEvent,
+    RoundAborted,
+    RoundFinalized,
     RoundOpened,
+    RoundSettled,
+    RoundTakenOver,
+    RoundVoided,
     UpdateCommitted,
 )
 from fedtrust.ledger.interface import LedgerReader
 from fedtrust.ledger.refusals import conflicting
 from fedtrust.ledger.round_events import commitment_transcripts
 from fedtrust.ledger.types import (
+    ZERO_ADDRESS,
     ZERO_HASH,
     Address,
     Deadlines,
     DisputeKind,
     DisputeOutcome,
-    Phase,
     PublishedKey,
     Role,
-    RoundState,
     Status,
 )
 
@@ -138,8 +142,8 @@ def round_opened(reader: LedgerReader, account: Address, number: int, content: R
 
 def round_taken_over(reader: LedgerReader, account: Address, number: int) -> bool:
     """Did ``account`` take round ``number`` over?"""
-    state = _round(reader, number)
-    return state is not None and state.taken_over and state.aggregator == account
+    taken = (event for event in _events_of(reader, number) if isinstance(event, RoundTakenOver))
+    return any(event.aggregator == account for event in taken)
 
 
 def all_committed(reader: LedgerReader, number: int, participants: tuple[Address, ...]) -> bool:
@@ -152,13 +156,12 @@ def update_committed(
     reader: LedgerReader, participant: Address, number: int, root: bytes, ciphertexts: int, proof_hash: bytes
 ) -> bool:
     """Did ``participant`` commit this update in round ``number``, itself or through a relay?"""
-    state = _round(reader, number)
-    identity = reader.identity(participant)
-    if state is None or identity is None or identity.role is not Role.PARTICIPANT:
-        return False
+    expected = 0
     for event in _events_of(reader, number):
-        if isinstance(event, UpdateCommitted) and event.participant == participant:
-            there = (event.root, state.ciphertexts, event.proof_hash)
+        if isinstance(event, RoundOpened):
+            expected = event.ciphertexts
+        elif isinstance(event, UpdateCommitted) and event.participant == participant:
+            there = (event.root, expected, event.proof_hash)
             if there != (root, ciphertexts, proof_hash):
                 raise conflicting(f"committing to round {number}", there, (root, ciphertexts, proof_hash))
             return True
@@ -167,36 +170,24 @@ def update_committed(
 
 def commits_closed(reader: LedgerReader, number: int) -> bool:
     """Was the commit phase of round ``number`` closed, by anyone?"""
-    state = _round(reader, number)
-    if state is None or state.phase is Phase.COMMIT:
-        return False
-    if state.phase not in (Phase.ABORTED, Phase.VOIDED):
-        return True
-    return any(isinstance(event, CommitsClosed) for event in _events_of(reader, number))
+    return _happened(reader, number, CommitsClosed)
 
 
 def aggregate_committed(
     reader: LedgerReader, account: Address, number: int, accepted: int, aggregate_root: bytes
 ) -> bool:
     """Did ``account`` fix this accepted set and aggregate in round ``number``?"""
-    state = _round(reader, number)
-    if state is None or state.aggregator != account or state.accepted == 0:
-        return False
-    if (state.accepted, state.aggregate_root) != (accepted, aggregate_root):
-        raise conflicting(
-            f"committing the aggregate of round {number}",
-            (state.accepted, state.aggregate_root),
-            (accepted, aggregate_root),
-        )
-    return True
+    for runner, event in _steps_of(reader, number):
+        if isinstance(event, AggregateCommitted) and runner == account:
+            there = (event.accepted, event.aggregate_root)
+            if there != (accepted, aggregate_root):
+                raise conflicting(f"committing the aggregate of round {number}", there, (accepted, aggregate_root))
+            return True
+    return False
 
 
 def attested(reader: LedgerReader, trustee: Address, number: int, partial_root: bytes) -> bool:
     """Did ``trustee`` attest ``partial_root`` in round ``number``?"""
-    state = _round(reader, number)
-    identity = reader.identity(trustee)
-    if state is None or identity is None or identity.role is not Role.TRUSTEE:
-        return False
     for event in _events_of(reader, number):
         if isinstance(event, Attested) and event.trustee == trustee:
             if event.partial_root != partial_root:
@@ -209,31 +200,28 @@ def round_finalized(
     reader: LedgerReader, account: Address, number: int, hashes: tuple[bytes, bytes, bytes, bytes]
 ) -> bool:
     """Did ``account`` finalise round ``number`` with these plaintext, proof, model and result hashes?"""
-    state = _round(reader, number)
-    if state is None or state.aggregator != account or not any(state.plaintext_hash):
-        return False
-    there = (state.plaintext_hash, state.proof_hash, state.model_hash, state.result_hash)
-    if there != hashes:
-        raise conflicting(f"finalising round {number}", there, hashes)
-    return True
+    for runner, event in _steps_of(reader, number):
+        if isinstance(event, RoundFinalized) and runner == account:
+            there = (event.plaintext_hash, event.proof_hash, event.model_hash, event.result_hash)
+            if there != hashes:
+                raise conflicting(f"finalising round {number}", there, hashes)
+            return True
+    return False
 
 
 def round_aborted(reader: LedgerReader, number: int) -> bool:
     """Is round ``number`` aborted, by anyone?"""
-    state = _round(reader, number)
-    return state is not None and state.phase is Phase.ABORTED
+    return _happened(reader, number, RoundAborted)
 
 
 def round_settled(reader: LedgerReader, number: int) -> bool:
     """Is round ``number`` settled, by anyone?"""
-    state = _round(reader, number)
-    return state is not None and state.phase is Phase.SETTLED
+    return _happened(reader, number, RoundSettled)
 
 
 def round_voided(reader: LedgerReader, number: int) -> bool:
     """Is round ``number`` voided, by whatever?"""
-    state = _round(reader, number)
-    return state is not None and state.phase is Phase.VOIDED
+    return _happened(reader, number, RoundVoided)
 
 
 def reward_expired(reader: LedgerReader, account: Address, expires_at: int) -> bool:
@@ -292,11 +280,17 @@ def multiplied(reader: LedgerReader, dispute: int, end: bytes) -> bool:
     return transcripts.index(there.transcript) >= transcripts.index(end)
 
 
-def _round(reader: LedgerReader, number: int) -> RoundState | None:
-    try:
-        return reader.round(number)
-    except RoundError:
-        return None
+def _happened(reader: LedgerReader, number: int, kind: type[LedgerEvent]) -> bool:
+    return any(isinstance(event, kind) for event in _events_of(reader, number))
+
+
+def _steps_of(reader: LedgerReader, number: int) -> Iterator[tuple[Address, LedgerEvent]]:
+    """Yield the events of round ``number``, each with the aggregator that ran it then."""
+    runner = ZERO_ADDRESS
+    for event in _events_of(reader, number):
+        if isinstance(event, RoundOpened | RoundTakenOver):
+            runner = event.aggregator
+        yield runner, event
 
 
 def _events_of(reader: LedgerReader, number: int) -> Iterator[LedgerEvent]:
