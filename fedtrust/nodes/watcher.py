@@ -48,6 +48,7 @@ from fedtrust.ledger.types import (
     Phase,
     Role,
     RoundState,
+    Status,
 )
 from fedtrust.nodes.evidence import EvidenceSource
 from fedtrust.nodes.follower import ChainFollower
@@ -56,7 +57,7 @@ from fedtrust.protocol.dispute import (
     ColumnProof,
     Columns,
     DisputedRound,
-    EquivocationProof,
+    OmissionProof,
     Opening,
     ShownUpdate,
     answer,
@@ -71,9 +72,11 @@ from fedtrust.protocol.dispute import (
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
 
-HELD, CHECKED, MISSING, DEMANDED, SIGNED = "held", "checked", "missing", "demanded", "signed"
+HELD, CHECKED, MISSING, SIGNED = "held", "checked", "missing", "signed"
 """What is remembered of a round: digests of evidence by account, that it was checked, since when something is missing,
-which leaf of it was demanded, digests of envelopes that their participant signed."""
+digests of envelopes that their participant signed, by account and epoch."""
+DEMANDED, DEMANDED_AS = "demanded", "demanded-as"
+"""Which leaf of what is missing was chosen to be demanded, and the dispute's number."""
 AGGREGATE = "aggregate"
 """The name of the aggregate among the accounts."""
 DEFAULT_PATIENCE = 60
@@ -146,7 +149,8 @@ class Watcher:
         self._decided: list[DisputeDecided] = []
         self._ended: set[int] = set()
         self._finished: set[int] = set()
-        self._refused: dict[object, int] = {}
+        self._refused: dict[Wrong, int] = {}
+        self._stuck: dict[int, int] = {}
         self._looked: dict[int, int] = {}
         self._looked_at: set[bytes] = set()
         self._complaints: dict[object, str] = {}
@@ -182,7 +186,8 @@ class Watcher:
                     did, open_ = self._watch(number)
                     moved, undecided = moved or did, undecided or open_
             moved = self._attend_disputes() or moved
-            self._busy = undecided or bool(self._own_open())
+            retrying = any(tries < TRIES for tries in self._refused.values())
+            self._busy = undecided or retrying or bool(self._own_open())
         except RpcUnreachableError as error:
             self._complain("chain", error)
             return False
@@ -235,12 +240,12 @@ class Watcher:
     def _watch(self, number: int) -> tuple[bool, bool]:
         """Look after one round; return whether something was done, and whether something is left to decide."""
         state = self._ledger.round(number)
-        if state.phase in _ENDED or self._too_late(state):
-            if state.phase not in (Phase.COMMIT, Phase.UPLOAD):
-                self._finished.add(number)
-            return False, False
         if state.phase is Phase.FINALIZED and self._rests_on_nothing(state):
             return self._void(number), True
+        if state.phase in _ENDED or self._too_late(state):
+            if state.phase in (*_ENDED, Phase.ABORTED):
+                self._finished.add(number)
+            return False, False
         if state.aggregate_hash == ZERO_HASH:
             # nothing to compare yet; but who signed two updates can be shown already
             ended = state.phase is Phase.ABORTED
@@ -270,16 +275,32 @@ class Watcher:
             return work(), False
         except _UndecidedError:
             return False, True
-        except TransactionError as error:
-            tries = self._refused[number] = self._refused.get(number, 0) + 1
-            self._complain(number, error)
-            if tries >= TRIES:
-                self._report("GivenUp", round=number, reason=error.diagnostics())
-                self._finished.add(number)
-            return False, tries < TRIES
         except (ArtifactError, ProofError) as error:
             self._complain(number, error)
             return False, True
+
+    def _dispute(self, wrong: Wrong, bring: Callable[[Ledger], None], **fields: object) -> bool:
+        """Report what is wrong, and dispute it; return whether that was done.
+
+        What the chain refuses again and again is given up, and only that: nobody can plant something refused to keep
+        us from the rest.
+        """
+        if wrong not in self.found:
+            self.found.append(wrong)
+            self._report("Wrong", round=wrong.round, kind=wrong.kind.name, subject=wrong.subject, **fields)
+        tries = self._refused.get(wrong, 0)
+        if self._court is None or tries >= TRIES:
+            return False
+        try:
+            bring(self._court)
+        except TransactionError as error:
+            self._refused[wrong] = tries + 1
+            self._complain(wrong, error)
+            if tries + 1 >= TRIES:
+                self._report("GivenUp", round=wrong.round, kind=wrong.kind.name, reason=error.diagnostics())
+            return False
+        self._refused.pop(wrong, None)
+        return True
 
     def _examine(self, number: int, state: RoundState) -> bool:
         """Check a round whose aggregate is on chain; dispute what is wrong with it. Returns whether anything was done.
@@ -423,62 +444,63 @@ class Watcher:
 
     # what is wrong
 
-    def _wrong(self, wrong: Wrong, **fields: object) -> None:
-        if wrong not in self.found:
-            self.found.append(wrong)
-            self._report("Wrong", round=wrong.round, kind=wrong.kind.name, subject=wrong.subject, **fields)
-
     def _wrong_column(self, proof: ColumnProof) -> bool:
         number, leaf = proof.round.number, proof.leaf
-        self._wrong(Wrong(number, DisputeKind.AGGREGATE, AGGREGATE, leaf), leaf=leaf, unfit=proof.unfit is not None)
-        if self._court is None:
-            self._finished.add(number)
-            return False
-        dispute = self._open_aggregate_dispute(self._court, number, leaf)
-        if dispute is None:
-            return False
-        gone_through = self._ledger.dispute(dispute).transcript
-        for step in proof.steps(None if gone_through == ZERO_HASH else gone_through):
-            self._court.multiply(
+
+        def bring(court: Ledger) -> None:
+            dispute = self._open_aggregate_dispute(court, number, leaf)
+            if dispute is None:
+                return
+            gone_through = self._ledger.dispute(dispute).transcript
+            for step in proof.steps(None if gone_through == ZERO_HASH else gone_through):
+                court.multiply(
+                    dispute,
+                    modulus=proof.modulus,
+                    product=step.product,
+                    start=step.start,
+                    contributions=step.contributions,
+                )
+                self._report("Multiplied", round=number, dispute=dispute, contributions=len(step.contributions))
+            end = proof.conclusion
+            outcome = court.conclude(
                 dispute,
                 modulus=proof.modulus,
-                product=step.product,
-                start=step.start,
-                contributions=step.contributions,
+                product=end.product,
+                aggregate_root=end.aggregate_root,
+                ciphertext=end.ciphertext,
+                path=end.path,
             )
-            self._report("Multiplied", round=number, dispute=dispute, contributions=len(step.contributions))
-        end = proof.conclusion
-        outcome = self._court.conclude(
-            dispute,
-            modulus=proof.modulus,
-            product=end.product,
-            aggregate_root=end.aggregate_root,
-            ciphertext=end.ciphertext,
-            path=end.path,
-        )
-        self._report("Concluded", round=number, dispute=dispute, outcome=outcome.name)
-        return True
+            self._report("Concluded", round=number, dispute=dispute, outcome=outcome.name)
+
+        wrong = Wrong(number, DisputeKind.AGGREGATE, AGGREGATE, leaf)
+        did = self._dispute(wrong, bring, leaf=leaf, unfit=proof.unfit is not None)
+        return self._unless_over(wrong, did)
 
     def _wrong_count(self, round: DisputedRound, account: Address | None, leaves: Sequence[bytes]) -> bool:
         proof = count_proof(round, account, leaves)
-        subject = account or AGGREGATE
-        self._wrong(Wrong(round.number, DisputeKind.AGGREGATE, subject), ciphertexts=len(leaves))
-        if self._court is None:
-            self._finished.add(round.number)
-            return False
-        dispute = self._open_aggregate_dispute(self._court, round.number, 0)
-        if dispute is None:
-            return False
-        self._court.prove_wrong_count(
-            dispute,
-            start=proof.start,
-            commitments=proof.commitments,
-            aggregate_root=proof.aggregate_root,
-            count=proof.count,
-            tree_hash=proof.tree_hash,
-        )
-        self._report("Concluded", round=round.number, dispute=dispute, outcome=DisputeOutcome.PROVEN.name)
-        return True
+
+        def bring(court: Ledger) -> None:
+            dispute = self._open_aggregate_dispute(court, round.number, 0)
+            if dispute is None:
+                return
+            court.prove_wrong_count(
+                dispute,
+                start=proof.start,
+                commitments=proof.commitments,
+                aggregate_root=proof.aggregate_root,
+                count=proof.count,
+                tree_hash=proof.tree_hash,
+            )
+            self._report("Concluded", round=round.number, dispute=dispute, outcome=DisputeOutcome.PROVEN.name)
+
+        wrong = Wrong(round.number, DisputeKind.AGGREGATE, account or AGGREGATE)
+        return self._unless_over(wrong, self._dispute(wrong, bring, ciphertexts=len(leaves)))
+
+    def _unless_over(self, wrong: Wrong, did: bool) -> bool:
+        """Leave the round alone when all that can be done about its aggregate is done, or was given up."""
+        if self._court is None or self._refused.get(wrong, 0) >= TRIES:
+            self._finished.add(wrong.round)
+        return did
 
     def _open_aggregate_dispute(self, court: Ledger, number: int, leaf: int) -> int | None:
         """Return our dispute of this column, opened if need be; None if we had one and it was lost."""
@@ -489,6 +511,7 @@ class Watcher:
         dispute = court.challenge_aggregate(number, leaf)
         if self._ledger.dispute(dispute).outcome is not DisputeOutcome.OPEN:
             self._finished.add(number)  # ours, and over: no second bond on what the chain has decided
+            self._report("Lost", round=number, dispute=dispute)
             return None
         self._report("Challenged", round=number, dispute=dispute, leaf=leaf)
         return dispute
@@ -504,33 +527,34 @@ class Watcher:
                 self._report("Missing", round=round.number, subject=name)
             if now < since + self._plan.patience:
                 continue
-            self._wrong(Wrong(round.number, DisputeKind.AVAILABILITY, name), since=since)
-            if self._court is None:
-                continue
-            account = None if name == AGGREGATE else Address(name)
-            chosen = self._state.get(DEMANDED, round.number, name)
-            if chosen is None:
-                chosen = secrets.randbelow(round.ciphertexts).to_bytes(4, "big")
-                self._state.put(DEMANDED, round.number, name, chosen)
-            leaf = int.from_bytes(chosen, "big")
-            if self._demanded(self._court, round.number, account, leaf):
-                continue
-            wanted = demand(round, account, leaf)
-            dispute = self._court.challenge_availability(
-                round.number,
-                participant=wanted.participant,
-                leaf=wanted.leaf,
-                start=wanted.start,
-                commitments=wanted.commitments,
-                aggregate_root=wanted.aggregate_root,
-            )
-            self._state.put(DEMANDED + "-as", round.number, name, dispute.to_bytes(8, "big"))
-            self._report("Demanded", round=round.number, dispute=dispute, subject=name, leaf=leaf)
+            wrong = Wrong(round.number, DisputeKind.AVAILABILITY, name)
+            self._dispute(wrong, lambda court, name=name: self._demand_one(court, round, name), since=since)  # type: ignore[misc]
+
+    def _demand_one(self, court: Ledger, round: DisputedRound, name: str) -> None:
+        account = None if name == AGGREGATE else Address(name)
+        chosen = self._state.get(DEMANDED, round.number, name)
+        if chosen is None:
+            chosen = secrets.randbelow(round.ciphertexts).to_bytes(4, "big")
+            self._state.put(DEMANDED, round.number, name, chosen)
+        leaf = int.from_bytes(chosen, "big")
+        if self._demanded(court, round.number, account, leaf):
+            return
+        wanted = demand(round, account, leaf)
+        dispute = court.challenge_availability(
+            round.number,
+            participant=wanted.participant,
+            leaf=wanted.leaf,
+            start=wanted.start,
+            commitments=wanted.commitments,
+            aggregate_root=wanted.aggregate_root,
+        )
+        self._state.put(DEMANDED_AS, round.number, name, dispute.to_bytes(8, "big"))
+        self._report("Demanded", round=round.number, dispute=dispute, subject=name, leaf=leaf)
 
     def _demanded(self, court: Ledger, number: int, account: Address | None, leaf: int) -> bool:
         """Whether our demand is on chain already, answered or not."""
         name = account or AGGREGATE
-        if self._state.get(DEMANDED + "-as", number, name) is not None:
+        if self._state.get(DEMANDED_AS, number, name) is not None:
             return True
         participant = account or ZERO_ADDRESS
         return any(
@@ -567,57 +591,68 @@ class Watcher:
 
     def _compare(self, number: int, state: RoundState, update: ShownUpdate, data: bytes) -> bool:
         """Compare an envelope with the first one that its participant signed; keep it if it is the first."""
-        first = self._state.get(SIGNED, number, update.participant)
-        if first is None:
-            try:
-                update.verify_signature(self._ledger.chain_id, self._ledger.contract, number, state.spec_hash)
-            except ProofError:
-                return False
-            self._state.put(SIGNED, number, update.participant, self._store.put(data))
-            return False
-        if first == sha256(data):
-            return False
-        before = ShownUpdate.from_bytes(self._store.get(first))
+        chain_id, contract, account = self._ledger.chain_id, self._ledger.contract, update.participant
+        name = f"{account} {update.message.epoch}"
+        first = self._state.get(SIGNED, number, name)
         try:
-            proof = equivocation_proof(
-                self._ledger.chain_id, self._ledger.contract, number, state.spec_hash, before, update
-            )
+            if first is None:
+                update.verify_signature(chain_id, contract, number, state.spec_hash)
+                if self._could_sign(state, account, update.message.epoch):
+                    self._state.put(SIGNED, number, name, self._store.put(data))
+                return False
+            before = ShownUpdate.from_bytes(self._store.get(first))
+            proof = equivocation_proof(chain_id, contract, number, state.spec_hash, before, update)
         except ProofError:
             return False
-        self._store.put(data)
-        return self._equivocated(number, proof)
+
+        def bring(court: Ledger) -> None:
+            court.challenge_equivocation(number, account=account, first=proof.first, second=proof.second)
+            self._report("Concluded", round=number, kind=wrong.kind.name, outcome=DisputeOutcome.PROVEN.name)
+
+        wrong = Wrong(number, DisputeKind.EQUIVOCATION, account)
+        did = self._dispute(wrong, bring)
+        if self._refused.get(wrong, 0) in range(1, TRIES):
+            self._looked_at.discard(sha256(data))  # look at it again
+        return did
+
+    def _could_sign(self, state: RoundState, account: Address, epoch: int) -> bool:
+        """Whether an account was in force in a round, and ever was in that epoch: the contract's own rule."""
+        identity = self._ledger.identity(account)
+        return (
+            identity is not None
+            and identity.role is Role.PARTICIPANT
+            and bool(state.selected >> identity.index & 1)
+            and epoch <= identity.epoch
+            and identity.status is not Status.SLASHED
+            and not (identity.status is Status.RETIRED and state.number > identity.retired_at_round)
+        )
 
     def _omissions(self, round: DisputedRound, state: RoundState) -> bool:
         """Look for receipts of updates that were left out; dispute one. Returns whether anything was done."""
+        own = self._ledger.identity(state.aggregator)
         for source in self._sources:
             for receipt in source.receipts(round.number):
                 try:
                     proof = omission_proof(round, state.aggregator, receipt)
                 except ProofError:
                     continue
-                self._wrong(Wrong(round.number, DisputeKind.OMISSION, proof.participant))
-                if self._court is None:
-                    continue
-                self._court.challenge_omission(
-                    round.number,
-                    participant=proof.participant,
-                    epoch=proof.epoch,
-                    root=proof.root,
-                    signature=proof.signature,
-                )
-                self._report("Concluded", round=round.number, kind="OMISSION", outcome=DisputeOutcome.PROVEN.name)
-                self._finished.add(round.number)
-                return True
-        return False
+                if own is None or proof.epoch > own.epoch:
+                    continue  # an epoch that it never was in: the contract refuses it
 
-    def _equivocated(self, number: int, proof: EquivocationProof) -> bool:
-        wrong = Wrong(number, DisputeKind.EQUIVOCATION, proof.account)
-        self._wrong(wrong)
-        if self._court is None:
-            return False
-        self._court.challenge_equivocation(number, account=proof.account, first=proof.first, second=proof.second)
-        self._report("Concluded", round=number, kind=wrong.kind.name, outcome=DisputeOutcome.PROVEN.name)
-        return True
+                def bring(court: Ledger, proof: OmissionProof = proof) -> None:
+                    court.challenge_omission(
+                        round.number,
+                        participant=proof.participant,
+                        epoch=proof.epoch,
+                        root=proof.root,
+                        signature=proof.signature,
+                    )
+                    self._report("Concluded", round=round.number, kind="OMISSION", outcome=DisputeOutcome.PROVEN.name)
+                    self._finished.add(round.number)
+
+                if self._dispute(Wrong(round.number, DisputeKind.OMISSION, proof.participant), bring):
+                    return True
+        return False
 
     def _convicted(self, number: int, *kinds: DisputeKind) -> bool:
         return any(d.round == number and d.kind in kinds and d.outcome is DisputeOutcome.PROVEN for d in self._decided)
@@ -634,17 +669,16 @@ class Watcher:
             return False
         did, now = False, self._ledger.now()
         for each in list(self._docket.values()):
-            if self._refused.get(("dispute", each.number), 0) >= TRIES:
+            if self._stuck.get(each.number, 0) >= TRIES:
                 continue
             try:
                 did = self._attend(self._court, each, now) or did
             except TransactionError as error:
                 # somebody else was quicker, mostly
-                key = ("dispute", each.number)
-                self._refused[key] = self._refused.get(key, 0) + 1
-                self._complain(key, error)
+                self._stuck[each.number] = self._stuck.get(each.number, 0) + 1
+                self._complain(f"dispute {each.number}", error)
             except (ArtifactError, ProofError) as error:
-                self._complain(("dispute", each.number), error)
+                self._complain(f"dispute {each.number}", error)
         return did
 
     def _attend(self, court: Ledger, each: _OpenDispute, now: int) -> bool:

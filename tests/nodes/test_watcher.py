@@ -11,7 +11,7 @@ import pytest
 
 from fedtrust.crypto.encoding import sha256
 from fedtrust.crypto.merkle import merkle_path
-from fedtrust.errors import ConfigurationError, RpcUnreachableError
+from fedtrust.errors import ConfigurationError, RpcUnreachableError, TransactionError
 from fedtrust.ledger.interface import Ledger
 from fedtrust.ledger.types import (
     Address,
@@ -179,13 +179,19 @@ class TestWrongAggregates:
         assert scene.anybody.round(1).phase is Phase.VOIDED
         assert_convicted(scene)
 
-    def test_the_round_that_builds_on_it_is_voided_too(self, scene: Scene) -> None:
+    @pytest.mark.parametrize("late", [False, True])
+    def test_the_round_that_builds_on_it_is_voided_too(self, scene: Scene, late: bool) -> None:
         scene.to_upload()
         scene.aggregate(1, scene.wrong())
         scene.finalize()
         scene.to_upload(2)
         scene.aggregate(2)
         scene.finalize(2)
+        if late:
+            slow = scene.watcher(wrap=Killed(after="conclude").wrap)
+            with pytest.raises(KilledError):
+                settle_down(slow)
+            scene.world.advance(CONFIG.challenge_window + 1)
         settle_down(scene.watcher())
         assert [scene.anybody.round(n).phase for n in (1, 2)] == [Phase.VOIDED, Phase.VOIDED]
         assert scene.reported("DescendantVoided") == [{"round": 2}]
@@ -359,6 +365,60 @@ class TestSignatures:
         assert watcher.found == []
 
 
+class TestDecoys:
+    """What the chain would refuse is planted where watchers look: it must not keep them from the rest."""
+
+    def test_updates_signed_for_an_epoch_that_never_was(self, scene: Scene) -> None:
+        scene.to_upload()
+        for number in (7, 8, 9):
+            leaves = leaves_of(PARTICIPANTS[1], number)
+            scene.show(update_file(scene.envelope(PARTICIPANTS[1], 1, leaves, epoch=99)))
+        scene.aggregate(1, scene.wrong())
+        watcher = scene.watcher()
+        settle_down(watcher)
+        assert watcher.found == [Wrong(1, DisputeKind.AGGREGATE, AGGREGATE, 2)]
+        assert_convicted(scene)
+
+    def test_they_do_not_hide_a_true_contradiction(self, scene: Scene) -> None:
+        scene.show(update_file(scene.envelope(PARTICIPANTS[1], 1, leaves_of(PARTICIPANTS[1], 7), epoch=99)))
+        scene.to_upload()
+        scene.show(update_file(scene.envelope(PARTICIPANTS[1], 1, leaves_of(PARTICIPANTS[1], 8))))
+        settle_down(scene.watcher())
+        assert slashed(scene, PARTICIPANTS[1])
+
+    def test_receipts_signed_for_an_epoch_that_never_was(self, scene: Scene) -> None:
+        scene.to_upload()
+        scene.show(scene.receipt(PARTICIPANTS[1], 1, epoch=99).to_bytes())
+        wrong = list(scene.right(1, (0, 2)))
+        wrong[3] = leaf(7)
+        scene.aggregate(1, wrong, accepted=(0, 2))
+        watcher = scene.watcher()
+        settle_down(watcher)
+        assert watcher.found == [Wrong(1, DisputeKind.AGGREGATE, AGGREGATE, 3)]
+        assert_convicted(scene)
+
+    def test_a_dispute_that_the_chain_refuses_is_not_the_end_of_the_others(self, scene: Scene) -> None:
+        class Refusing:
+            def __init__(self, ledger: Ledger) -> None:
+                self._ledger = ledger
+
+            def __getattr__(self, name: str) -> Any:
+                def refuse(*_: object, **__: object) -> None:
+                    raise TransactionError("refused for the test")
+
+                return refuse if name == "challenge_equivocation" else getattr(self._ledger, name)
+
+        scene.to_upload()
+        scene.show(update_file(scene.envelope(PARTICIPANTS[1], 1, leaves_of(PARTICIPANTS[1], 8))))
+        watcher = scene.watcher(wrap=Refusing)
+        for _ in range(5):
+            watcher.step()
+        assert [g["kind"] for g in scene.reported("GivenUp")] == ["EQUIVOCATION"]
+        scene.aggregate(1, scene.wrong())
+        settle_down(watcher)
+        assert_convicted(scene)
+
+
 class TestDisputesOfOthers:
     def test_the_second_challenger_gets_its_bond_back(self, scene: Scene) -> None:
         scene.to_upload()
@@ -438,29 +498,38 @@ class Killed:
         return Dying()
 
 
-STORIES: dict[str, Callable[[Scene], None]] = {
-    "wrong column": lambda scene: (scene.to_upload(), scene.aggregate(1, scene.wrong()))[1],
-    "wrong count": lambda scene: (scene.to_upload(), scene.aggregate(1, scene.right()[:4]))[1],
-    "hidden": lambda scene: (scene.to_upload(hide=[PARTICIPANTS[1]]), scene.aggregate())[1],
-    "omitted": lambda scene: (
-        scene.to_upload(),
-        scene.show(scene.receipt(PARTICIPANTS[1], 1).to_bytes()),
-        scene.aggregate(accepted=(0, 2)),
-    )[2],
-}
+def wrong_column(scene: Scene) -> None:
+    scene.to_upload()
+    scene.aggregate(1, scene.wrong())
 
 
-@pytest.mark.parametrize("story", STORIES)
+def wrong_count(scene: Scene) -> None:
+    scene.to_upload()
+    scene.aggregate(1, scene.right()[:4])
+
+
+def hidden(scene: Scene) -> None:
+    scene.to_upload(hide=[PARTICIPANTS[1]])
+    scene.aggregate()
+
+
+def omitted(scene: Scene) -> None:
+    scene.to_upload()
+    scene.show(scene.receipt(PARTICIPANTS[1], 1).to_bytes())
+    scene.aggregate(accepted=(0, 2))
+
+
+@pytest.mark.parametrize("story", [wrong_column, wrong_count, hidden, omitted])
 @pytest.mark.parametrize("before", [False, True], ids=["after", "before"])
 @pytest.mark.parametrize("at", [1, 2, 3])
-def test_killed_at_any_write_it_ends_the_same(story: str, before: bool, at: int) -> None:
+def test_killed_at_any_write_it_ends_the_same(story: Callable[[Scene], None], before: bool, at: int) -> None:
     scene, disk = Scene(), Disk()
-    STORIES[story](scene)
+    story(scene)
     killer = Killed(at, before=before)
     for _ in range(3):
         with contextlib.suppress(KilledError):
             settle_down(scene.watcher(disk, patience=0, wrap=killer.wrap))
-        if scene.anybody.open_disputes(1) and story == "hidden":
+        if scene.anybody.open_disputes(1) and story is hidden:
             scene.world.advance(CONFIG.dispute_seconds + 1)
     assert scene.anybody.round(1).phase is Phase.VOIDED
     assert_convicted(scene)

@@ -112,7 +112,7 @@ class Scene:
         key = manifest()
         registered_federation(
             self.world.ledger(OPERATOR),
-            lambda account: self.world.ledger(next(s for s in SIGNERS if s.address == account)),
+            lambda account: self.world.ledger({str(s.address): s for s in SIGNERS}[account]),
             [
                 *members_of(Role.AGGREGATOR, [AGGREGATOR, STANDBY]),
                 *members_of(Role.PARTICIPANT, PARTICIPANTS[:3]),
@@ -168,12 +168,12 @@ class Scene:
         signature = sign_update(bytes(signer.key), ledger.chain_id, ledger.contract, message)
         return ShownUpdate(Address(signer.address), message, signature, tuple(leaves))
 
-    def receipt(self, signer: LocalAccount, number: int, by: LocalAccount = AGGREGATOR) -> Receipt:
+    def receipt(self, signer: LocalAccount, number: int, by: LocalAccount = AGGREGATOR, epoch: int = 1) -> Receipt:
         ledger = self.anybody
         message = ReceiptMessage(
             round=number,
             spec_hash=sha256(f"spec {number}".encode()),
-            epoch=1,
+            epoch=epoch,
             participant=signer.address,
             root=merkle_root(leaves_of(signer, number)),
         )
