@@ -157,7 +157,7 @@ class Admission:
     def _round(self, round: int) -> OpenRoundView:
         view = self._view
         if view is None or view.spec.round < round:
-            raise NotYetError(f"round {round} is not open here (yet)", advice="wait for it, or ask its aggregator")
+            raise NotYetError(f"round {round} is not open yet here", advice="wait for it, or ask its aggregator")
         if view.spec.round > round or view.history.ended is not None:
             raise RoundError(f"round {round} is over", expected=f"round {view.spec.round}", got=f"round {round}")
         return view

@@ -284,7 +284,7 @@ class InProcessFederation:
         machines = {name: (node.machine.round, node.machine.state.name) for name, node in self.aggregators.items()}
         raise AssertionError(f"not done after {turns} turns: {machines}")
 
-    def models(self) -> list[bytes]:
-        """Return the model hash of every finalised round, in order."""
-        history = self.aggregator.follower.history
+    def models(self, name: str = "aggregator") -> list[bytes]:
+        """Return the model hash of every finalised round, in order, as the aggregator called ``name`` saw them."""
+        history = self.aggregators[name].follower.history
         return [r.finalized.model_hash for _, r in sorted(history.rounds.items()) if r.finalized is not None]

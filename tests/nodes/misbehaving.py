@@ -49,7 +49,7 @@ class Misbehaving(InProcessFederation):
         asleep: Callable[[str, Any], bool] = lambda name, machine: False,
         lines: Mapping[str, Callable[[Any], Any]] | None = None,
         chains: Mapping[str, Callable[[Any], Any]] | None = None,
-        **settings: int,
+        **settings: Any,
     ) -> None:
         self._asleep, self._lines, self._chains = asleep, dict(lines or {}), dict(chains or {})
         super().__init__(**{**SHORT, **settings})

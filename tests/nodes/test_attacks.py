@@ -26,7 +26,7 @@ from fedtrust.errors import (
     TransactionError,
     UpdateError,
 )
-from fedtrust.ledger.types import Address, Role, bitmap_of
+from fedtrust.ledger.types import Address, Draw, PayoutRule, Role, bitmap_of
 from fedtrust.nodes.admission import NotYetError
 from fedtrust.nodes.client import TryLaterError
 from fedtrust.nodes.participant import PREPARED
@@ -37,6 +37,7 @@ from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import RemoteStore
 from fedtrust.store.state import NodeState
+from tests.ledger.registered import Member, register_members
 from tests.nodes.expectations import require_audited, simulated_models
 from tests.nodes.harness import InProcessFederation, account
 from tests.nodes.misbehaving import Misbehaving, Overriding
@@ -189,7 +190,6 @@ def require_participants_refused(federation: Misbehaving, kind: type[FedtrustErr
     [
         ("quorum", lambda value: value + 1, "quorum"),
         ("ciphertexts", lambda value: value + 1, "number of ciphertexts"),
-        ("selected", lambda value: value & ~1, "number of participants"),
         ("base_model_hash", lambda value: keccak256(b"another model"), "base model"),
         ("deadlines", lambda value: replace(value, finalize=value.finalize + 1), "deadlines"),
     ],
@@ -200,15 +200,20 @@ def test_a_spec_that_is_not_the_round_on_chain_is_refused(
     chains = lying_chain("open_round", lambda a: {**a, argument: lie(a[argument])})
     federation = Misbehaving(chains=chains)
     federation.until(lambda: federation.chain.last_round() == 1)
-    names = ALL[1:] if argument == "selected" else ALL
-    for name in names:
+    for name in ALL:
         federation.participants[name].step()
         refusal = federation.refusal(name)
         assert isinstance(refusal, SpecError)
         assert f"the spec's {message} is not" in str(refusal)
-    if argument == "selected":
-        federation.participants["cleveland"].step()
-        assert federation.refusal("cleveland") is None, "it was not asked"
+
+
+def test_a_selection_other_than_the_draw_is_refused_by_the_chain() -> None:
+    chains = lying_chain("open_round", lambda a: {**a, "selected": a["selected"] & ~1})
+    federation = Misbehaving(chains=chains)
+    for _ in range(5):
+        federation.step()
+    assert federation.chain.last_round() == 0
+    assert "OpenRound" in federation.aggregator._complaints
 
 
 def test_a_round_whose_spec_is_refused_by_all_costs_one_round() -> None:
@@ -220,8 +225,8 @@ def rewritten_spec(federation: Misbehaving, change: Callable[[RoundSpec], RoundS
     """Let the aggregator plan round 1 with a changed spec, and open the round with it."""
     plan = federation.aggregator._plan
 
-    def planned(number: int) -> RoundSpec:
-        spec = plan(number)
+    def planned(number: int, draw: Draw) -> RoundSpec:
+        spec = plan(number, draw)
         return change(spec) if number == 1 else spec
 
     federation.aggregator._plan = planned  # type: ignore[method-assign]
@@ -253,31 +258,44 @@ def test_a_quorum_below_our_own_is_refused_by_participant_and_trustee() -> None:
 
 
 def test_participants_that_the_aggregator_chose_itself_are_refused() -> None:
-    federation = Misbehaving(participants_per_round=3)
-    drawn: list[Address] = []
+    """The chain takes no other selection than the draw; so the aggregator can only publish a false list of it."""
+    federation = Misbehaving(rules={"participants_per_round": 3})
 
     def choose(spec: RoundSpec) -> RoundSpec:
         everybody = [federation.address(n) for n in ALL]
         left_out = next(a for a in everybody if a not in spec.participants)
-        chosen = [a for a in everybody if a != spec.participants[0]]
-        drawn.extend(chosen)
-        assert left_out in chosen
-        return replace(spec, participants=tuple(chosen))
+        return replace(spec, participants=(*spec.participants[:2], left_out))
 
-    rewritten_spec(federation, choose)
+    require_drawn_refused(federation, choose, ("not the ones drawn", "held our place"))
+
+
+def require_drawn_refused(
+    federation: Misbehaving, change: Callable[[RoundSpec], RoundSpec], messages: tuple[str, ...]
+) -> None:
+    rewritten_spec(federation, change)
     federation.until(lambda: federation.chain.last_round() == 2)
     assert federation.outcome(1) == "COMMIT_QUORUM_MISSED"
-    for name in ALL:
-        if federation.address(name) in drawn:
-            assert "not the ones drawn" in str(federation.refusal(name))
+    for index, name in enumerate(ALL):
+        if federation.chain.round(1).selected >> index & 1:
+            assert any(message in str(federation.refusal(name)) for message in messages)
+        else:
+            assert federation.disk(name).state.get(PREPARED, 1) is None
+
+
+@pytest.mark.parametrize("part", ["hash", "block"])
+def test_a_beacon_other_than_the_rules_is_refused_where_one_was_needed(part: str) -> None:
+    def change(spec: RoundSpec) -> RoundSpec:
+        own = {"hash": keccak256(b"mine"), "block": spec.beacon.block + 1}
+        return replace(spec, beacon=replace(spec.beacon, **{part: own[part]}))  # type: ignore[arg-type]
+
+    require_drawn_refused(Misbehaving(rules={"participants_per_round": 3}), change, ("the beacon is not the one",))
 
 
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        (lambda s: replace(s, beacon=replace(s.beacon, hash=keccak256(b"mine"))), SpecError, "beacon"),
-        (lambda s: replace(s, beacon=replace(s.beacon, block=s.beacon.block + 1)), SpecError, "beacon"),
-        (lambda s: replace(s, beacon=replace(s.beacon, candidates=10_000)), SpecError, "candidates were counted"),
+        (lambda s: replace(s, payout_rule=PayoutRule.RELIABILITY), SpecError, "payout rule"),
+        (lambda s: replace(s, participants=s.participants[::-1]), SpecError, "not the ones drawn"),
         (lambda s: replace(s, task=replace(s.task, code=bytes(32))), SpecError, "another task than ours"),
         (lambda s: replace(s, layout=replace(s.layout, metrics=("loss", "auc"))), SpecError, "metrics"),
         (lambda s: replace(s, layout=replace(s.layout, parameters=10)), ModelError, "number of parameters"),
@@ -285,7 +303,7 @@ def test_participants_that_the_aggregator_chose_itself_are_refused() -> None:
         (lambda s: replace(s, round=2), SpecError, "round"),
         (lambda s: replace(s, federation=replace(s.federation, chain_id=1)), SpecError, "federation"),
     ],
-    ids=["beacon", "block", "candidates", "task", "metrics", "parameters", "key", "round", "federation"],
+    ids=["payout", "order", "task", "metrics", "parameters", "key", "round", "federation"],
 )
 def test_a_spec_that_breaks_the_rules_is_refused(
     change: Callable[[RoundSpec], RoundSpec], kind: type[FedtrustError], message: str
@@ -334,8 +352,9 @@ def test_a_later_round_from_another_model_is_refused_by_the_chain() -> None:
     federation.run()
     # an accomplice that never opened a round: its own outbox would not let the aggregator contradict itself
     operator = InProcessFederation.ledger(federation, "operator")
-    operator.register_identity(federation.address("accomplice"), Role.AGGREGATOR, b"certificate accomplice", bytes(32))
     liar = InProcessFederation.ledger(federation, "accomplice")
+    register_members(operator, lambda _: liar, [Member(federation.address("accomplice"), Role.AGGREGATOR)])
+    federation.chain.advance(federation.chain.config().standby_seconds + 1)
     now, state = federation.chain.now(), federation.chain.round(1)
     limits = replace(state.deadlines, commit=now + 10, aggregate=now + 20, finalize=now + 30)
     with pytest.raises(TransactionError) as error:
@@ -383,11 +402,15 @@ def test_a_second_update_after_the_commitment_is_refused() -> None:
 
 def test_a_second_update_after_the_first_was_admitted_changes_nothing() -> None:
     federation = Misbehaving(rounds=1)
-    in_state(federation, S.AGGREGATING)
+    federation.until(lambda: bool(federation.chain.last_round() and federation.aggregator.uploads(1)))
     before = federation.aggregator.uploads(1)
+    assert set(before) == {federation.address("cleveland")}
     with pytest.raises(PeerRefusedError, match="step 4"):
-        federation.client("va").upload_update(1, federation.another_update("va").to_bytes())
+        federation.client("cleveland").upload_update(1, federation.another_update("cleveland").to_bytes())
     assert federation.aggregator.uploads(1) == before
+    in_state(federation, S.AGGREGATING)
+    with pytest.raises(PeerRefusedError, match="is late"):
+        federation.client("cleveland").upload_update(1, federation.another_update("cleveland").to_bytes())
 
 
 def test_re_proving_the_committed_ciphertexts_is_refused() -> None:

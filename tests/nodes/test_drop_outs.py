@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from fedtrust.errors import PeerRefusedError, PeerUnreachableError, RpcUnreachableError
+from fedtrust.errors import IdentityError, PeerRefusedError, PeerUnreachableError, RpcUnreachableError
 from fedtrust.ledger.types import Address, Role
+from fedtrust.protocol.receipt import Receipt
+from tests.ledger.registered import Member, register_members
 from tests.nodes.expectations import require_audited, simulated_models
 from tests.nodes.harness import InProcessFederation
 from tests.nodes.misbehaving import Misbehaving, Overriding, honest, lying
@@ -74,12 +76,13 @@ def test_it_gives_up_when_nobody_ever_comes() -> None:
 
 
 def test_a_round_waits_until_enough_participants_are_registered() -> None:
-    federation = Misbehaving(participants=3, participants_per_round=4)
+    federation = Misbehaving(participants=3, quorum=4)
     for _ in range(5):
         federation.step()
     assert federation.chain.last_round() == 0
     operator = InProcessFederation.ledger(federation, "operator")
-    operator.register_identity(federation.address("va"), Role.PARTICIPANT, b"certificate va", bytes(32))
+    ledger = InProcessFederation.ledger(federation, "va")
+    register_members(operator, lambda _: ledger, [Member(federation.address("va"), Role.PARTICIPANT)])
     federation.until(lambda: federation.chain.last_round() == 1)
     assert federation.chain.round(1).selected == 0b1111
 
@@ -88,13 +91,16 @@ def test_revoked_participants_are_not_selected() -> None:
     federation = Misbehaving(rounds=1)
     operator = InProcessFederation.ledger(federation, "operator")
     operator.revoke_identity(federation.address("hungary"))
+    with pytest.raises(IdentityError, match="is revoked"):
+        federation.participants["hungary"].step()
+    federation.dead.add("hungary")
     federation.run()
     assert federation.accepted(1) == ("cleveland", "switzerland", "va")
     require_audited(federation)
 
 
 def test_a_draw_of_some_leaves_the_others_idle() -> None:
-    federation = Misbehaving(rounds=3, participants_per_round=2)
+    federation = Misbehaving(rounds=3, rules={"participants_per_round": 2})
     federation.run()
     drawn = {n: federation.accepted(n) for n in (1, 2, 3)}
     assert all(len(names) == 2 for names in drawn.values())
@@ -222,8 +228,8 @@ def test_a_chain_that_cannot_be_reached_for_a_while_costs_nothing() -> None:
 
 def test_a_participant_whose_upload_is_refused_sits_out_that_round_only() -> None:
     def garbage(client: Any) -> Any:
-        def upload(round: int, data: bytes) -> None:
-            client.upload_update(round, data[:-1] + bytes([data[-1] ^ 1]) if round == 1 else data)
+        def upload(round: int, data: bytes) -> Receipt:
+            return client.upload_update(round, data[:-1] + bytes([data[-1] ^ 1]) if round == 1 else data)
 
         return Overriding(client, upload_update=upload)
 

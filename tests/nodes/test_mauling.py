@@ -55,7 +55,7 @@ def mauled_update(
     fresh = encrypt_vector(key, plaintexts)
     mauled = multiply_vectors(key, [stolen, fresh.ciphertexts])
     proof = prove_knowledge(mauled, plaintexts, fresh.exponents, update_statement(spec, address))
-    message = UpdateMessage(number, spec.digest, mauled.root(), len(mauled), keccak256(proof.to_bytes()))
+    message = UpdateMessage(number, spec.digest, 1, mauled.root(), len(mauled), keccak256(proof.to_bytes()))
     return EncryptedUpdate(address, message, federation.signature(name, message), proof, mauled)
 
 

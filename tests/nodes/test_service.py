@@ -23,11 +23,13 @@ from fedtrust.errors import (
     PeerUnreachableError,
     PortTakenError,
 )
-from fedtrust.ledger.types import Role
+from fedtrust.ledger.memory import MemoryLedger
+from fedtrust.ledger.types import Role, Status
 from fedtrust.nodes.client import HttpsClient, TryLaterError
 from fedtrust.nodes.identity import Identity
 from fedtrust.nodes.service import listen
 from fedtrust.nodes.tls import ServerTrust, client_context, verify_registration
+from tests.ledger.registered import Member, register_members
 from tests.nodes.conftest import Serve
 from tests.nodes.expectations import require_audited, simulated_models
 from tests.nodes.harness import InProcessFederation
@@ -138,7 +140,8 @@ def test_registrations_and_revocations_take_effect_while_it_runs(serve: Serve, i
         with pytest.raises(PeerRefusedError, match="is revoked"):
             federation.https("hungary").upload_update(1, b"x")
         stranger = identities["stranger"].public
-        operator.register_identity(stranger.account, Role.PARTICIPANT, stranger.certificate, bytes(32))
+        member = Member(stranger.account, Role.PARTICIPANT, stranger.certificate)
+        register_members(operator, lambda account: MemoryLedger(federation.chain, account), [member])
         federation.trust.follow(operator.identities())
         with pytest.raises(TryLaterError):
             federation.https("stranger").upload_update(1, b"x")
@@ -179,12 +182,24 @@ def test_trust_knows_roles_and_revocations(served: ServedFederation, identities:
 def test_a_client_trusts_no_revoked_aggregator_with_uploads(served: ServedFederation, identities: Identities) -> None:
     registered = served.ledger("operator").identity(served.address("aggregator"))
     assert registered is not None
-    revoked = replace(registered, active=False)
+    revoked = replace(registered, status=Status.REVOKED)
     with pytest.raises(IdentityError, match="no aggregator is registered"):
         client_context(identities["cleveland"], [revoked])
     reader = HttpsClient(served.url or "", client_context(None, [revoked]))
     assert reader.uploads(1) == {}, "a reader sends nothing and verifies all it gets"
     reader.close()
+
+
+IN_FORCE = (Status.ACTIVE, Status.LEAVING)
+
+
+def test_who_is_admitted_only_is_told_to_register(served: ServedFederation, identities: Identities) -> None:
+    public = identities["cleveland"].public
+    registered = served.ledger("operator").identity(public.account)
+    assert registered is not None
+    with pytest.raises(IdentityError, match="did not register yet") as error:
+        verify_registration(public, replace(registered, status=Status.ADMITTED))
+    assert "fedtrust register" in str(error.value.advice)
 
 
 def test_our_own_registration_is_checked_before_we_start(served: ServedFederation, identities: Identities) -> None:
@@ -194,7 +209,7 @@ def test_our_own_registration_is_checked_before_we_start(served: ServedFederatio
     assert verify_registration(public, registered) == registered
     for other, kind in (
         (None, IdentityError),
-        (replace(registered, active=False), IdentityError),
+        *((replace(registered, status=status), IdentityError) for status in Status if status not in IN_FORCE),
         (replace(registered, role=Role.TRUSTEE), IdentityError),
         (replace(registered, certificate_fingerprint=bytes(32)), CertificateMismatchError),
     ):

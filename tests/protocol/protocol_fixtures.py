@@ -24,9 +24,8 @@ from fedtrust.ledger.types import (
     AbortReason,
     Address,
     Deadlines,
-    Identity,
+    PayoutRule,
     Phase,
-    Role,
     RoundState,
     bitmap_of,
 )
@@ -36,7 +35,7 @@ from fedtrust.protocol.training import TrainingParameters
 from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from tests.fixtures.keys import test_primes
 
-ROUND = 3
+ROUND, EPOCH = 3, 2
 TRUSTEES, THRESHOLD = 3, 2
 FEDERATION = FederationId(31337, Address("0x5FbDB2315678afecb367f032d93F642f64180aa3"))
 SLOTS = SlotLayout(value_bits=16, weight_bits=10, max_participants=8)
@@ -82,14 +81,6 @@ def public_key() -> PublicKey:
     return ceremony().manifest.public_key
 
 
-def identity(name: str, index: int, *, active: bool = True, role: Role = Role.PARTICIPANT) -> Identity:
-    """Return a registration."""
-    return Identity(account(name), role, index, active, keccak256(name.encode()), bytes(32), name.encode())
-
-
-PARTICIPANTS = tuple(identity(name, index) for index, name in enumerate(NAMES))
-
-
 def make_spec(**changes: object) -> RoundSpec:
     """Return the spec of round ROUND with ``changes``."""
     spec = RoundSpec(
@@ -101,7 +92,8 @@ def make_spec(**changes: object) -> RoundSpec:
         layout=LAYOUT,
         key_id=ceremony().manifest.key_id,
         privacy=Privacy(clip_norm=2.0),
-        beacon=Beacon(17, keccak256(b"beacon"), 18),
+        payout_rule=PayoutRule.EQUAL,
+        beacon=Beacon(17, keccak256(b"beacon")),
         participants=tuple(account(n) for n in SELECTED),
         quorum=2,
         deadlines=Deadlines(1_000, 1_060, 1_120),
@@ -114,6 +106,8 @@ def make_state(spec: RoundSpec, **changes: object) -> RoundState:
     state = RoundState(
         number=spec.round,
         phase=Phase.DECRYPT,
+        base_round=ROUND - 1,
+        taken_over=False,
         aggregator=account("aggregator"),
         deadlines=spec.deadlines,
         quorum=spec.quorum,
@@ -124,9 +118,9 @@ def make_state(spec: RoundSpec, **changes: object) -> RoundState:
         attested=0,
         spec_hash=spec.digest,
         base_model_hash=spec.base_model,
-        commitments_hash=ZERO_HASH,
+        transcript=ZERO_HASH,
+        aggregate_hash=ZERO_HASH,
         aggregate_root=ZERO_HASH,
-        attestations_hash=ZERO_HASH,
         plaintext_hash=ZERO_HASH,
         proof_hash=ZERO_HASH,
         model_hash=ZERO_HASH,
@@ -155,7 +149,9 @@ def sign_as(name: str, message: UpdateMessage, federation: FederationId = FEDERA
 def make_update(name: str, spec: RoundSpec, vector: NDArray[np.int64] | None = None) -> EncryptedUpdate:
     """Return the update of ``name`` for ``spec``, made the way a participant makes it."""
     own = vector_of(name, spec.layout) if vector is None else vector
-    return prepare_update(spec, public_key(), own, account(name), lambda m: sign_as(name, m, spec.federation))
+    return prepare_update(
+        spec, public_key(), own, account(name), lambda m: sign_as(name, m, spec.federation), epoch=EPOCH
+    )
 
 
 @dataclass(frozen=True)

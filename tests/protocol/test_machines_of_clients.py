@@ -35,7 +35,7 @@ Q, QT = TrusteeState, TrusteeTrigger
 # how the participant gets into each state, and what stands for each trigger, in round 2
 
 TO_PARTICIPANT_STATE: dict[ParticipantState, Sequence[Event]] = {
-    P.IDLE: [ev.opened(2, selected=0b101)],
+    P.IDLE: [ev.opened(2), StepDone(2), ev.committed(ANN, 2), ev.closed(2), StepDone(2)],
     P.TRAINING: [ev.opened(2)],
     P.COMMITTING: [ev.opened(2), StepDone(2)],
     P.COMMITTED: [ev.opened(2), StepDone(2), ev.committed(ANN, 2)],
@@ -46,7 +46,8 @@ PARTICIPANT_EVENTS: dict[ParticipantTrigger, Sequence[Event]] = {
     PT.REFUSED: [StepRefused(2, "because")],
     PT.COMMIT_CONFIRMED: [ev.committed(ANN, 2)],
     PT.COMMITS_CLOSED: [ev.closed(2)],
-    PT.ROUND_MOVED_ON: [ev.aggregated(2), ev.finalized(2), ev.aborted(2)],
+    PT.TAKEN_OVER: [ev.taken_over(BOB, 2)],
+    PT.ROUND_MOVED_ON: [ev.aggregated(2), ev.finalized(2), ev.aborted(2), ev.voided(2)],
 }
 PARTICIPANT_COMMANDS = {
     P.IDLE: None,
@@ -66,7 +67,7 @@ TRUSTEE_EVENTS: dict[TrusteeTrigger, Sequence[Event]] = {
     QT.DONE: [StepDone(2)],
     QT.REFUSED: [StepRefused(2, "because")],
     QT.ATTEST_CONFIRMED: [ev.attested(ANN, 2)],
-    QT.ROUND_OVER: [ev.finalized(2), ev.aborted(2)],
+    QT.ROUND_OVER: [ev.finalized(2), ev.aborted(2), ev.voided(2)],
 }
 TRUSTEE_COMMANDS = {Q.IDLE: None, Q.DECRYPTING: Decrypt(2), Q.ATTESTING: Attest(2), Q.SENDING: SendPartial(2)}
 
@@ -78,6 +79,8 @@ FOREIGN: list[Event] = [
     ev.committed(ANN, 1),
     ev.closed(1),
     ev.aborted(1),
+    ev.voided(1),
+    ev.taken_over(BOB, 1),
     ev.finalized(3),
     ev.attested(BOB, 2),
     ev.attested(ANN, 1),
@@ -136,6 +139,19 @@ def test_what_concerns_others_leaves_the_participant_alone(state: ParticipantSta
     assert participant(*TO_PARTICIPANT_STATE[state], event).state is state
 
 
+def test_who_committed_nothing_hands_nothing_in_after_a_take_over() -> None:
+    left_out = participant(ev.opened(2, selected=0b101), ev.closed(2), ev.taken_over(BOB, 2))
+    late = participant(ev.opened(2), StepDone(2), ev.closed(2), ev.taken_over(BOB, 2))
+    assert left_out.command is late.command is None
+
+
+def test_a_refused_upload_is_tried_with_who_took_the_round_over() -> None:
+    refused = participant(*TO_PARTICIPANT_STATE[P.UPLOADING], StepRefused(2, "because"))
+    assert refused.command is None
+    refused.handle(ev.taken_over(BOB, 2))
+    assert refused.command == UploadUpdate(2)
+
+
 def test_before_any_round_the_participant_waits() -> None:
     assert participant().command is None
     assert participant(StepDone(2), ev.committed(ANN, 2), ev.closed(2)).state is P.IDLE
@@ -161,7 +177,8 @@ def test_nothing_is_uploaded_before_the_commit_phase_closed_on_chain() -> None:
     """Ciphertexts are malleable: whoever sees one before the phase closes could commit a multiple of it."""
     rows = PARTICIPANT_TABLE.rows
     into_upload = {(state, trigger) for (state, trigger), target in rows.items() if target is P.UPLOADING}
-    assert into_upload == {(P.COMMITTED, PT.COMMITS_CLOSED)}
+    # a round is taken over only after its commit phase closed (contract), and only who committed is fired at
+    assert into_upload == {(P.COMMITTED, PT.COMMITS_CLOSED), (P.IDLE, PT.TAKEN_OVER)}
     assert {s for (s, t), target in rows.items() if target is P.COMMITTED} == {P.TRAINING, P.COMMITTING}
     assert {t for (s, t), target in rows.items() if target is P.COMMITTED} == {PT.COMMIT_CONFIRMED}
 

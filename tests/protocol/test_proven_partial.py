@@ -17,7 +17,6 @@ from fedtrust.protocol.partial import ProvenPartial, verify_attested, verify_pro
 from fedtrust.protocol.release import AgreedAggregate, agree, release_partial
 from fedtrust.store.state import NodeState
 from tests.protocol.protocol_fixtures import (
-    PARTICIPANTS,
     SELECTED,
     account,
     ceremony,
@@ -35,7 +34,7 @@ ZERO, ONE, TWO = (account(f"trustee-{i}") for i in range(3))
 @cache
 def aggregate(round: int = 3) -> AgreedAggregate:
     shown = honest_round() if round == 3 else prepare_round(make_spec(round=round), SELECTED[:2])
-    return agree(shown.state, shown.spec, public_key(), PARTICIPANTS, shown.commitments, shown.updates)  # type: ignore[arg-type]
+    return agree(shown.state, shown.spec, public_key(), shown.commitments, shown.updates)  # type: ignore[arg-type]
 
 
 @cache

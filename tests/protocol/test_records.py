@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,22 @@ from hypothesis import strategies as st
 from fedtrust.crypto.encoding import canonical_json, keccak256, sha256, to_hex
 from fedtrust.crypto.packing import pack
 from fedtrust.errors import CiphertextError, EncodingError, FedtrustError, ModelError, UpdateError
-from fedtrust.ledger.types import FederationConfig, Role
+from fedtrust.ledger.configuration import DeploymentConfig
+from fedtrust.ledger.events import LedgerEvent
+from fedtrust.ledger.types import FederationConfig, PayoutRule, Role
 from fedtrust.protocol.fields import Fields
 from fedtrust.protocol.payment import payout_record
+from fedtrust.protocol.reputation import ReputationHistory
 from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
 from fedtrust.rules.model import Model
+from tests.protocol import chain_events as ev
 from tests.protocol.protocol_fixtures import (
     FEDERATION,
     LAYOUT,
     NAMES,
-    PARTICIPANTS,
     SELECTED,
     account,
     honest_round,
-    identity,
     make_spec,
     make_state,
     public_key,
@@ -124,28 +126,45 @@ def test_any_json_in_a_result_is_refused_or_taken_exactly(name: str, value: Any)
 
 # payouts
 
+RULES = DeploymentConfig(challenge_window=0, round_reward=1_000_003)
 CONFIG = FederationConfig(
     chain_id=FEDERATION.chain_id,
     contract=FEDERATION.contract,
-    version=1,
+    version=2,
     owner=account("operator"),
     deployed_block=1,
-    challenge_window=0,
-    round_reward=1_000_003,
-    participant_basis_points=7_000,
-    trustee_basis_points=2_000,
-    aggregator_basis_points=1_000,
+    disputes=account("disputes"),
+    **{f.name: getattr(RULES, f.name) for f in fields(RULES)},
 )
-EVERYBODY = (
-    *PARTICIPANTS,
-    *(identity(f"trustee-{i}", i, role=Role.TRUSTEE) for i in range(3)),
-    identity("aggregator", 0, role=Role.AGGREGATOR),
+TRUSTEE_NAMES = tuple(f"trustee-{i}" for i in range(3))
+REGISTERED = (
+    *(ev.registered(account(n), i) for i, n in enumerate(NAMES)),
+    *(ev.registered(account(n), i, role=Role.TRUSTEE) for i, n in enumerate(TRUSTEE_NAMES)),
+    ev.registered(account("aggregator"), 0, role=Role.AGGREGATOR),
 )
+
+
+def settled(accepted: int, attested: int, round: int = 3) -> tuple[LedgerEvent, ...]:
+    """Return the events of a settled round in which all four were selected and committed."""
+    return (
+        ev.opened(round, selected=0b1111, aggregator=account("aggregator")),
+        *(ev.committed(account(n), round) for n in NAMES),
+        ev.closed(round),
+        replace(ev.aggregated(round), accepted=accepted),
+        *(ev.attested(account(n), round) for i, n in enumerate(TRUSTEE_NAMES) if attested >> i & 1),
+        ev.finalized(round),
+        ev.settled(round),
+    )
+
+
+def record_of(rule: PayoutRule, accepted: int, attested: int, reward: int, before: Sequence[LedgerEvent] = ()) -> Any:
+    state = make_state(make_spec(), accepted=accepted, attested=attested, reward=reward)
+    events = (*REGISTERED, *before, *settled(accepted, attested))
+    return payout_record(replace(CONFIG, payout_rule=rule), state, ReputationHistory(events))
 
 
 def test_payouts_are_in_the_order_of_credits_and_add_up_to_the_wei() -> None:
-    state = make_state(make_spec(), accepted=0b101, attested=0b110, reward=1_000_003)
-    record = payout_record(CONFIG, state, EVERYBODY)
+    record = record_of(PayoutRule.EQUAL, 0b101, 0b110, 1_000_003)
     assert [(p.account, p.amount) for p in record.payouts] == [
         (account("ann"), 350_001),
         (account("cid"), 350_001),
@@ -154,21 +173,32 @@ def test_payouts_are_in_the_order_of_credits_and_add_up_to_the_wei() -> None:
         (account("aggregator"), 100_000),
     ]
     assert record.returned == 1
-    assert record.returned + sum(p.amount for p in record.payouts) == state.reward
+    assert record.returned + sum(p.amount for p in record.payouts) == 1_000_003
     written = json.loads(record.to_bytes())
     assert written["payouts"][0] == {"account": account("ann"), "amount": "350001", "role": "participant"}
     assert (written["reward"], written["returned"], written["round"]) == ("1000003", "1", 3)
+    assert (written["rule"], written["version"]) == ("equal", 2)
     assert record.digest == sha256(canonical_json(written))
 
 
-@given(st.integers(0, 10**24), st.integers(0, 0b1111), st.integers(0, 0b111))
-def test_payouts_never_exceed_the_reward_whoever_took_part(reward: int, accepted: int, attested: int) -> None:
-    state = make_state(make_spec(), accepted=accepted, attested=attested, reward=reward)
-    record = payout_record(CONFIG, state, EVERYBODY[::-1])
+def test_who_was_late_before_earns_less_where_reliability_counts() -> None:
+    """Ann was accepted in two rounds, Cid late in both: 1000 against 333 thousandths."""
+    before = (*settled(0b1011, 0b111, 1), *settled(0b1011, 0b111, 2))
+    record = record_of(PayoutRule.RELIABILITY, 0b101, 0b110, 1_000_000, before)
+    paid = {p.account: p.amount for p in record.payouts}
+    assert (paid[account("ann")], paid[account("cid")]) == (700_000 * 1000 // 1333, 700_000 * 333 // 1333)
+    counters = {e["account"]: e["counters"] for e in json.loads(record.to_bytes())["earners"]}
+    assert counters[account("cid")] == {"accepted": 0, "attested": 0, "late": 2, "missed": 0}
+
+
+@given(st.sampled_from(PayoutRule), st.integers(0, 10**24), st.integers(1, 0b1111), st.integers(1, 0b111))
+def test_payouts_never_exceed_the_reward_whoever_took_part(
+    rule: PayoutRule, reward: int, accepted: int, attested: int
+) -> None:
+    record = record_of(rule, accepted, attested, reward)
     assert 0 <= record.returned <= reward
-    assert all(p.amount > 0 for p in record.payouts)
     paid = {p.account for p in record.payouts}
-    assert paid <= {i.account for i in EVERYBODY}
+    assert paid <= {e.account for e in REGISTERED}
     assert all((account(n) in paid) <= bool(accepted >> i & 1) for i, n in enumerate(NAMES))
 
 

@@ -16,20 +16,17 @@ from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.partial_proof import WrongPartialError, verify_partial
 from fedtrust.crypto.threshold import KeyShare, combine
 from fedtrust.errors import ProofError, RoundError, UpdateError
-from fedtrust.ledger.types import Address, Role, bitmap_of
+from fedtrust.ledger.types import Address, bitmap_of
 from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.release import AgreedAggregate, accepted_accounts, agree, release_partial
 from fedtrust.protocol.update import Commitment, EncryptedUpdate
 from fedtrust.store.state import NodeState
 from tests.protocol.protocol_fixtures import (
-    NAMES,
-    PARTICIPANTS,
     SELECTED,
     PreparedRound,
     account,
     ceremony,
     honest_round,
-    identity,
     make_spec,
     make_update,
     prepare_round,
@@ -64,7 +61,6 @@ def agreed(shown: PreparedRound, **changes: object) -> AgreedAggregate:
         "state": shown.state,
         "spec": shown.spec,
         "key": public_key(),
-        "participants": PARTICIPANTS,
         "commitments": shown.commitments,
         "updates": shown.updates,
         **changes,
@@ -182,22 +178,31 @@ def test_accounts_that_were_not_selected_or_do_not_exist_are_refused(accepted: i
     shown = honest_round()
     state = replace(shown.state, accepted=accepted)
     with pytest.raises(RoundError, match="did not select"):
-        accepted_accounts(state, shown.spec, PARTICIPANTS)
+        accepted_accounts(state, shown.spec)
     with pytest.raises(RoundError, match="did not select"):
         agreed(shown, state=state)
 
 
 def test_the_accepted_accounts_are_in_order_of_index() -> None:
     shown = honest_round()
-    shuffled = (PARTICIPANTS[2], PARTICIPANTS[0], PARTICIPANTS[3], PARTICIPANTS[1])
-    assert accepted_accounts(shown.state, shown.spec, shuffled) == (ANN, BOB, CID)
+    assert accepted_accounts(shown.state, shown.spec) == (ANN, BOB, CID)
+    apart = replace(shown.state, selected=1 << 200 | 0b10010, accepted=1 << 200 | 0b10)
+    assert accepted_accounts(apart, shown.spec) == (ANN, CID)
 
 
-def test_a_participant_revoked_after_it_committed_stays_in_the_sum() -> None:
-    """Its update is on chain and accepted; what counts is who was selected."""
+def test_a_spec_that_names_more_or_fewer_than_were_selected_is_refused() -> None:
     shown = honest_round()
-    revoked = (identity("ann", 0, active=False), *PARTICIPANTS[1:])
-    assert agreed(shown, participants=revoked).accepted == (ANN, BOB, CID)
+    for selected in (0b1111, 0b0011):
+        with pytest.raises(RoundError, match="did not select"):
+            accepted_accounts(replace(shown.state, selected=selected, accepted=0b11), shown.spec)
+
+
+def test_a_commitment_of_whoever_took_a_selected_place_over_is_not_in_the_sum() -> None:
+    """Ann's place went to Eve after the opening: the spec says Ann, and Ann committed nothing."""
+    shown = honest_round()
+    commitments = {account("eve") if a == ANN else a: c for a, c in shown.commitments.items()}
+    with pytest.raises(UpdateError, match="accepted but never committed"):
+        agreed(shown, commitments=commitments)
 
 
 # the updates
@@ -331,12 +336,3 @@ def test_rounds_do_not_share_their_decisions() -> None:
     journal = NodeState(None)
     release(agreed(honest_round()), journal)
     release(agreed(prepare_round(make_spec(round=4), SELECTED[:2])), journal)
-
-
-def test_everybody_selected_is_registered_as_participant() -> None:
-    """An identity of another role with the same index never stands in for a participant."""
-    shown = honest_round()
-    trustees = tuple(replace(p, role=Role.TRUSTEE, account=account(f"trustee-{p.index}")) for p in PARTICIPANTS)
-    with pytest.raises(RoundError, match="did not select"):
-        agreed(shown, participants=trustees)
-    assert len(NAMES) == len(PARTICIPANTS)

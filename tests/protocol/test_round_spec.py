@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from fedtrust.crypto.encoding import canonical_json, sha256
 from fedtrust.crypto.packing import SlotLayout
 from fedtrust.errors import EncodingError, SpecError
-from fedtrust.ledger.types import Address, Deadlines
+from fedtrust.ledger.events import RoundOpened
+from fedtrust.ledger.types import Address, Deadlines, PayoutRule
 from fedtrust.protocol.contribution import VectorLayout
 from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference, verify_spec
 from fedtrust.protocol.training import TrainingParameters
-from tests.protocol.protocol_fixtures import FEDERATION, account, make_spec, make_state, public_key
+from tests.protocol import chain_events
+from tests.protocol.protocol_fixtures import FEDERATION, account, make_spec, public_key
 
 REFUSALS = (EncodingError, SpecError)
 Path = tuple[str, ...]
@@ -86,7 +88,8 @@ def specs(draw: st.DrawFn) -> RoundSpec:
         ),
         key_id=draw(hashes),
         privacy=Privacy(min(draw(positive), value_range)),
-        beacon=Beacon(draw(counters), draw(hashes), draw(counters)),
+        payout_rule=draw(st.sampled_from(PayoutRule)),
+        beacon=Beacon(draw(counters), draw(hashes)),
         participants=tuple(account(n) for n in chosen),
         quorum=draw(st.integers(2, len(chosen))),
         deadlines=Deadlines(*times),
@@ -167,7 +170,9 @@ LOWER = account("ann").lower()
     ("path", "wrong", "named"),
     [
         ("version", 0, "version"),
-        ("version", 2, "version"),
+        ("version", 1, "version"),
+        ("version", 3, "version"),
+        ("payout_rule", "proportional", "payout rule"),
         ("round", 0, "round"),
         ("federation.chain_id", 0, "chain_id"),
         ("federation.contract", FEDERATION.contract.lower(), "contract"),
@@ -282,9 +287,22 @@ def test_seeds_that_json_cannot_say_exactly_are_refused(seed: int) -> None:
 # against the chain
 
 
-def verify(spec: RoundSpec, **changes: object) -> None:
-    state = make_state(spec, **changes)
-    verify_spec(spec, state, FEDERATION, key_id=spec.key_id, key_bits=public_key().bits)
+def opening(spec: RoundSpec) -> RoundOpened:
+    """Return the event with which the round of ``spec`` was opened."""
+    event = chain_events.opened(spec.round, quorum=spec.quorum, deadlines=spec.deadlines)
+    return replace(event, spec_hash=spec.digest, base_model_hash=spec.base_model)
+
+
+def verify(
+    spec: RoundSpec, opened: RoundOpened | None = None, federation: FederationId = FEDERATION, **given: object
+) -> None:
+    arguments: dict[str, object] = {
+        "key_id": spec.key_id,
+        "key_bits": public_key().bits,
+        "payout_rule": PayoutRule.EQUAL,
+        **given,
+    }
+    verify_spec(spec, opened or opening(spec), federation, **arguments)  # type: ignore[arg-type]
 
 
 def test_the_spec_on_chain_is_accepted() -> None:
@@ -295,7 +313,7 @@ def test_the_spec_on_chain_is_accepted() -> None:
     ("changes", "named"),
     [
         ({"spec_hash": bytes(32)}, "spec hash"),
-        ({"number": 4}, "round"),
+        ({"round": 4}, "round"),
         ({"base_model_hash": bytes(32)}, "base model"),
         ({"quorum": 3}, "quorum"),
         ({"deadlines": Deadlines(1_000, 1_060, 1_121)}, "deadlines"),
@@ -305,27 +323,35 @@ def test_the_spec_on_chain_is_accepted() -> None:
 )
 def test_a_spec_that_differs_from_the_chain_is_refused_by_field(changes: dict[str, object], named: str) -> None:
     with pytest.raises(SpecError) as error:
-        verify(make_spec(), **changes)
+        verify(make_spec(), replace(opening(make_spec()), **changes))  # type: ignore[arg-type]
     assert f"the spec's {named} is not" in error.value.message
     assert error.value.expected != error.value.got
 
 
 def test_a_spec_of_another_federation_or_key_is_refused() -> None:
     spec = make_spec()
-    state, bits = make_state(spec), public_key().bits
     for other in (replace(FEDERATION, chain_id=1), replace(FEDERATION, contract=account("eve"))):
         with pytest.raises(SpecError, match="federation"):
-            verify_spec(spec, state, other, key_id=spec.key_id, key_bits=bits)
+            verify(spec, federation=other)
     with pytest.raises(SpecError, match="key id"):
-        verify_spec(spec, state, FEDERATION, key_id=bytes(32), key_bits=bits)
+        verify(spec, key_id=bytes(32))
     with pytest.raises(SpecError, match="number of ciphertexts"):
-        verify_spec(spec, state, FEDERATION, key_id=spec.key_id, key_bits=1024)
+        verify(spec, key_bits=1024)
+
+
+def test_a_spec_that_promises_another_payout_rule_is_refused() -> None:
+    with pytest.raises(SpecError, match="payout rule") as error:
+        verify(make_spec(), payout_rule=PayoutRule.RELIABILITY)
+    assert (error.value.expected, error.value.got) == ("reliability", "equal")
+    data = make_spec().to_bytes().replace(b'"payout_rule":"equal"', b'"payout_rule":"whoever asks"')
+    with pytest.raises(SpecError, match="unknown payout rule"):
+        RoundSpec.from_bytes(data)
 
 
 def test_every_field_of_the_spec_is_under_the_hash_on_chain() -> None:
     """Whatever an aggregator changes after opening, the hash tells."""
     spec = make_spec()
-    state = make_state(spec)
+    opened = opening(spec)
     others: dict[str, object] = {
         "federation": replace(FEDERATION, chain_id=1),
         "round": 4,
@@ -335,7 +361,8 @@ def test_every_field_of_the_spec_is_under_the_hash_on_chain() -> None:
         "layout": replace(spec.layout, metric_range=17.0),
         "key_id": bytes(32),
         "privacy": Privacy(1.0),
-        "beacon": replace(spec.beacon, candidates=19),
+        "payout_rule": PayoutRule.RELIABILITY,
+        "beacon": replace(spec.beacon, block=19),
         "participants": (*spec.participants[:2], Address(account("eve"))),
         "quorum": 3,
         "deadlines": Deadlines(1_000, 1_060, 1_121),
@@ -343,4 +370,4 @@ def test_every_field_of_the_spec_is_under_the_hash_on_chain() -> None:
     assert set(others) == {f.name for f in fields(RoundSpec)}
     for name, value in others.items():
         with pytest.raises(SpecError, match="spec hash"):
-            verify_spec(replace(spec, **{name: value}), state, FEDERATION, key_id=spec.key_id, key_bits=2048)  # type: ignore[arg-type]
+            verify(replace(spec, **{name: value}), opened)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""Who takes part: the draw, its verification, and the history both are read from."""
+"""Who takes part: the draw's verification, the registry, and the history that both are read from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,102 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtrust.crypto.encoding import keccak256
-from fedtrust.errors import RoundError, SpecError
+from fedtrust.errors import LedgerInconsistentError, RoundError, SpecError
+from fedtrust.ledger.draw import draw_indices
 from fedtrust.ledger.events import LedgerEvent
-from fedtrust.ledger.types import Address, Identity, Role, bitmap_of
+from fedtrust.ledger.types import Address, Deadlines, DisputeKind, DisputeOutcome, Role, Status, members
 from fedtrust.protocol.history import FederationHistory
-from fedtrust.protocol.selection import TooFewParticipantsError, draw_participants, verify_selection
+from fedtrust.protocol.selection import verify_selection
 from fedtrust.protocol.spec import Beacon, RoundSpec
 from tests.protocol import chain_events as ev
-from tests.protocol.protocol_fixtures import account, identity, make_spec
+from tests.protocol.protocol_fixtures import account, make_spec
 
 BEACON = keccak256(b"beacon")
-CROWD = tuple(identity(f"p{index}", index) for index in range(12))
-ACCOUNTS = tuple(i.account for i in CROWD)
+ACCOUNTS = tuple(account(f"p{index}") for index in range(12))
+COUNT = 3
 
-beacons = st.binary(min_size=32, max_size=32)
-rounds = st.integers(1, 2**63)
-
-
-def indices(drawn: tuple[Identity, ...]) -> list[int]:
-    return [i.index for i in drawn]
-
-
-# the draw
-
-
-@given(beacons, rounds, st.integers(1, 12), st.randoms(use_true_random=False))
-def test_a_draw_is_sorted_distinct_and_independent_of_the_order_of_candidates(
-    beacon: bytes, round: int, count: int, shuffle: object
-) -> None:
-    shuffled = list(CROWD)
-    shuffle.shuffle(shuffled)  # type: ignore[attr-defined]
-    drawn = draw_participants(beacon, round, CROWD, count)
-    assert len(drawn) == len(set(drawn)) == count
-    assert indices(drawn) == sorted(indices(drawn))
-    assert draw_participants(beacon, round, shuffled, count) == drawn
-
-
-@given(beacons, rounds, st.integers(1, 11))
-def test_a_larger_draw_contains_the_smaller(beacon: bytes, round: int, count: int) -> None:
-    fewer, more = (draw_participants(beacon, round, CROWD, c) for c in (count, count + 1))
-    assert set(fewer) < set(more)
-
-
-@given(beacons, rounds, st.sets(st.integers(0, 11), max_size=10))
-def test_revoked_participants_and_other_roles_are_never_drawn(beacon: bytes, round: int, gone: set[int]) -> None:
-    crowd = [replace(i, active=i.index not in gone) for i in CROWD]
-    others = [identity(f"t{i}", i, role=Role.TRUSTEE) for i in range(3)]
-    drawn = draw_participants(beacon, round, [*others, *crowd], 12 - len(gone))
-    assert set(indices(drawn)) == set(range(12)) - gone
-    assert all(i.role is Role.PARTICIPANT for i in drawn)
-
-
-@given(beacons, rounds, st.integers(0, 11), st.integers(1, 10))
-def test_removing_one_candidate_moves_nobody_else(beacon: bytes, round: int, gone: int, count: int) -> None:
-    """Tickets are per account: who leaves is replaced by the next, the others stay."""
-    before = set(draw_participants(beacon, round, CROWD, count))
-    after = set(draw_participants(beacon, round, [i for i in CROWD if i.index != gone], count))
-    assert before - after <= {CROWD[gone]}
-    assert len(after - before) == len(before - after)
-
-
-def test_beacon_and_round_both_decide() -> None:
-    draws = {tuple(indices(draw_participants(BEACON, r, CROWD, 4))) for r in range(1, 40)}
-    assert len(draws) > 30
-    draws = {tuple(indices(draw_participants(keccak256(b"%d" % b), 1, CROWD, 4))) for b in range(40)}
-    assert len(draws) > 30
-
-
-def test_everybody_is_drawn_about_as_often() -> None:
-    counts = [0] * 12
-    for number in range(1, 1201):
-        for index in indices(draw_participants(BEACON, number, CROWD, 3)):
-            counts[index] += 1
-    # binomial(1200, 1/4): mean 300, deviation 15; six deviations either side
-    assert all(210 < c < 390 for c in counts), counts
-
-
-def test_the_tickets_are_the_documented_hash() -> None:
-    def ticket(i: Identity) -> bytes:
-        return keccak256(b"fedtrust.selection.v1" + BEACON + (7).to_bytes(8, "big") + bytes.fromhex(i.account[2:]))
-
-    lowest = sorted(CROWD, key=ticket)[:5]
-    assert set(draw_participants(BEACON, 7, CROWD, 5)) == set(lowest)
-
-
-@pytest.mark.parametrize("count", [0, -1, 13, 1000])
-def test_draws_of_an_impossible_number_are_refused(count: int) -> None:
-    with pytest.raises(TooFewParticipantsError):
-        draw_participants(BEACON, 1, CROWD, count)
-
-
-def test_a_draw_from_nobody_is_refused() -> None:
-    with pytest.raises(TooFewParticipantsError):
-        draw_participants(BEACON, 1, [], 1)
-
-
-# its verification
+# the selection's verification
 
 BLOCK = 20
 """Where round 1 ended in SCENE: the beacon block of round 2."""
@@ -117,109 +37,116 @@ SCENE: tuple[LedgerEvent, ...] = (
     ev.registered(ACCOUNTS[6], 6, block=25),
     ev.revoked(ACCOUNTS[0], block=26),
 )
+ELIGIBLE = 0b1111110
 
 
 def scene(
-    *, count: int = 3, candidates: int = 30, opened_at: int = 31, **changes: object
+    *, count: int = COUNT, opened_at: int = 31, before: Sequence[LedgerEvent] = SCENE, eligible: int = ELIGIBLE
 ) -> tuple[RoundSpec, FederationHistory]:
-    """Return an honest spec of round 2 and the history with its opening, ``changes`` made to the spec."""
-    history = FederationHistory(SCENE)
-    drawn = draw_participants(BEACON, 2, history.participants(candidates), count)
-    spec = make_spec(
-        round=2, beacon=Beacon(BLOCK, BEACON, candidates), participants=tuple(i.account for i in drawn), quorum=2
-    )
-    history.fold(ev.opened(2, selected=bitmap_of(indices(drawn)), block=opened_at))
-    return replace(spec, **changes), history  # type: ignore[arg-type]
+    """Return an honest spec of round 2 and the history with its opening."""
+    selected = draw_indices(BEACON, 2, eligible, count)
+    history = FederationHistory((*before, ev.opened(2, selected=selected, block=opened_at)), deployed_block=1)
+    drawn = tuple(ACCOUNTS[i] for i in members(selected))
+    return make_spec(round=2, beacon=Beacon(BLOCK, BEACON), participants=drawn, quorum=2), history
 
 
-@pytest.mark.parametrize("candidates", [BLOCK, 24, 25, 26, 31])
-@pytest.mark.parametrize("count", [2, 5])
-def test_the_drawn_selection_is_accepted_whenever_candidates_were_counted_between_rounds(
-    candidates: int, count: int
-) -> None:
-    spec, history = scene(candidates=candidates, count=count)
-    verify_selection(spec, history, BEACON)
+@pytest.mark.parametrize("count", [0, 2, 5, 6, 200])
+def test_the_drawn_selection_is_accepted(count: int) -> None:
+    spec, history = scene(count=count)
+    verify_selection(spec, history, BEACON, count)
+    assert len(spec.participants) == (count if 0 < count < 6 else 6)
 
 
-def test_the_first_rounds_beacon_is_where_the_key_was_published() -> None:
-    history = FederationHistory(SCENE[:7])
-    assert history.beacon_block(1) == 1
-    drawn = draw_participants(BEACON, 1, history.participants(9), 3)
-    history.fold(ev.opened(1, selected=bitmap_of(indices(drawn)), block=10))
-    spec = make_spec(round=1, beacon=Beacon(1, BEACON, 9), participants=tuple(i.account for i in drawn))
-    verify_selection(spec, history, BEACON)
+@pytest.mark.parametrize(
+    ("happened", "eligible"),
+    [
+        ([ev.leaving(ACCOUNTS[1])], 0b1111100),
+        ([ev.slashed(ACCOUNTS[2])], 0b1111010),
+        ([ev.suspended(ACCOUNTS[3])], 0b1110110),
+        ([ev.suspended(ACCOUNTS[3]), ev.resumed(ACCOUNTS[3])], 0b1111110),
+        ([ev.admitted(ACCOUNTS[7])], 0b1111110),
+        ([ev.registered(ACCOUNTS[7], 7)], 0b11111110),
+        ([ev.registered(account("t"), 9, role=Role.TRUSTEE)], 0b1111110),
+    ],
+)
+def test_who_can_be_drawn_follows_the_events_up_to_the_opening(happened: list[LedgerEvent], eligible: int) -> None:
+    """Also those in the opening's own block: the order of the chain counts, not the block."""
+    spec, history = scene(before=(*SCENE, *happened), eligible=eligible)
+    verify_selection(spec, history, BEACON, COUNT)
+    assert history.rounds[2].eligible == eligible
+    history.fold(ev.revoked(ACCOUNTS[4]))
+    verify_selection(spec, history, BEACON, COUNT)
 
 
-@pytest.mark.parametrize("block", [BLOCK - 1, BLOCK + 1, 1, 31])
-def test_a_beacon_of_another_block_is_refused(block: int) -> None:
+def test_a_place_that_changed_hands_is_drawn_under_its_new_account() -> None:
+    before = (*SCENE, *(ev.rotated(ACCOUNTS[i], account(f"new {i}"), i) for i in range(1, 7)))
+    spec, history = scene(before=before)
+    with pytest.raises(SpecError, match="not the ones drawn"):
+        verify_selection(spec, history, BEACON, COUNT)
+    renamed = tuple(account(f"new {ACCOUNTS.index(a)}") for a in spec.participants)
+    verify_selection(replace(spec, participants=renamed), history, BEACON, COUNT)
+
+
+@pytest.mark.parametrize("beacon", [Beacon(BLOCK - 1, BEACON), Beacon(31, BEACON), Beacon(BLOCK, bytes(32))])
+def test_a_beacon_that_is_not_the_rules_is_refused(beacon: Beacon) -> None:
     spec, history = scene()
     with pytest.raises(SpecError, match="beacon is not the one"):
-        verify_selection(replace(spec, beacon=replace(spec.beacon, block=block)), history, BEACON)
+        verify_selection(replace(spec, beacon=beacon), history, BEACON, COUNT)
+    everybody, history = scene(count=0)
+    verify_selection(replace(everybody, beacon=beacon), history, BEACON, 0)
 
 
-def test_a_beacon_that_is_not_the_blocks_hash_is_refused() -> None:
+def test_a_selection_drawn_from_another_hash_or_for_another_number_is_refused() -> None:
     spec, history = scene()
-    with pytest.raises(SpecError, match="beacon is not the one"):
-        verify_selection(spec, history, keccak256(b"the chain's real hash"))
-
-
-@pytest.mark.parametrize("candidates", [0, BLOCK - 1, 32, 10**9])
-def test_candidates_counted_before_the_last_round_ended_or_after_opening_are_refused(candidates: int) -> None:
-    spec, history = scene()
-    with pytest.raises(SpecError, match="candidates were counted outside"):
-        verify_selection(replace(spec, beacon=replace(spec.beacon, candidates=candidates)), history, BEACON)
+    with pytest.raises(SpecError, match="not the one drawn"):
+        verify_selection(spec, history, keccak256(b"the chain's real hash"), COUNT)
+    with pytest.raises(SpecError, match="not the one drawn"):
+        verify_selection(spec, history, BEACON, COUNT + 1)
 
 
 def test_participants_that_were_not_drawn_are_refused() -> None:
     spec, history = scene()
-    outsider = next(a for a in ACCOUNTS[:7] if a not in spec.participants)
-    for chosen in (
-        (*spec.participants[:2], outsider),
-        spec.participants[::-1],
-        (spec.participants[1], *spec.participants[:1]),
-    ):
+    outsider = next(a for a in ACCOUNTS[1:7] if a not in spec.participants)
+    for chosen in ((*spec.participants[:2], outsider), spec.participants[::-1], spec.participants[:2]):
         with pytest.raises(SpecError, match="not the ones drawn"):
-            verify_selection(replace(spec, participants=chosen), history, BEACON)
+            verify_selection(replace(spec, participants=chosen), history, BEACON, COUNT)
 
 
-@pytest.mark.parametrize("change", ["another", "more", "fewer"])
-def test_a_bitmap_on_chain_that_is_not_the_draw_is_refused(change: str) -> None:
-    spec, _ = scene()
-    drawn = [ACCOUNTS.index(a) for a in spec.participants]
-    other = next(i for i in range(7) if i not in drawn)
-    bitmap = {"another": [*drawn[:2], other], "more": [*drawn, other], "fewer": drawn[:2]}[change]
-    history = FederationHistory((*SCENE, ev.opened(2, selected=bitmap_of(bitmap), block=31)))
-    with pytest.raises(SpecError, match="not the ones drawn"):
-        verify_selection(spec, history, BEACON)
+# the beacon's block
 
 
-def test_a_spec_that_selects_more_than_are_registered_is_refused() -> None:
-    spec, history = scene(count=6)
-    chosen = (*spec.participants, account("eve"))
-    with pytest.raises(TooFewParticipantsError):
-        verify_selection(replace(spec, participants=chosen), history, BEACON)
+def test_the_beacon_is_where_the_round_before_ended_and_first_the_deployment() -> None:
+    events = [ev.opened(1, block=5), ev.finalized(1, block=40), ev.opened(2, block=41), ev.aborted(2, block=50)]
+    events += [ev.opened(3, block=51), ev.voided(3, block=60), ev.voided(1, block=61), ev.opened(4, block=70)]
+    history = FederationHistory(events, deployed_block=3)
+    assert [history.beacon_block(r) for r in (1, 2, 3, 4)] == [3, 40, 50, 60]
 
 
-def test_a_selection_that_somebody_revoked_would_have_changed_is_refused() -> None:
-    """Counting candidates before the revocation at block 26 keeps account 0 in; the spec says block 30."""
-    spec, history = scene(candidates=24, count=6)
-    assert ACCOUNTS[0] in spec.participants
-    with pytest.raises(SpecError, match="not the ones drawn"):
-        verify_selection(replace(spec, beacon=replace(spec.beacon, candidates=30)), history, BEACON)
+@pytest.mark.parametrize(
+    ("opened", "beacon"), [(40, 40), (41, 40), (296, 40), (297, 296), (552, 296), (553, 552), (40 + 2561, 2600)]
+)
+def test_a_forgotten_beacon_rolls_forward_by_256_blocks(opened: int, beacon: int) -> None:
+    history = FederationHistory([ev.opened(1), ev.finalized(1, block=40), ev.opened(2, block=opened)])
+    assert history.beacon_block(2) == beacon
+    assert opened == 40 or 1 <= opened - beacon <= 256, "the chain still knew the hash when the round was opened"
 
 
-# the history
+@pytest.mark.parametrize(("events", "round"), [((), 1), ((ev.opened(1), ev.opened(2)), 2), ((ev.opened(1),), 5)])
+def test_there_is_no_beacon_before_the_round_before_ended(events: tuple[LedgerEvent, ...], round: int) -> None:
+    with pytest.raises(RoundError):
+        FederationHistory(events).beacon_block(round)
+
+
+# identities
 
 
 def test_identities_are_as_of_the_end_of_a_block() -> None:
     history = FederationHistory(SCENE)
     assert history.identities(1) == ()
-    assert indices(history.participants(2)) == list(range(6))
-    assert indices(history.participants(24)) == list(range(6))
-    assert indices(history.participants(25)) == list(range(7))
+    indices = {b: [i.index for i in history.participants(b)] for b in (2, 24, 25, None)}
+    assert indices == {2: [*range(6)], 24: [*range(6)], 25: [*range(7)], None: [*range(7)]}
     active = {block: [i.index for i in history.participants(block) if i.active] for block in (25, 26, None)}
     assert active == {25: [0, 1, 2, 3, 4, 5, 6], 26: [1, 2, 3, 4, 5, 6], None: [1, 2, 3, 4, 5, 6]}
-    assert indices(history.participants()) == list(range(7)), "the revoked keep their place in every bitmap"
 
 
 def test_identities_are_by_role_then_index() -> None:
@@ -234,35 +161,144 @@ def test_identities_are_by_role_then_index() -> None:
     assert [i.account for i in history.participants()] == [account("p")]
 
 
-def test_a_registration_keeps_all_that_was_registered() -> None:
-    event = ev.registered(account("p"), 3, role=Role.TRUSTEE)
-    (found,) = FederationHistory([event]).identities()
-    assert found == Identity(
-        event.account, Role.TRUSTEE, 3, True, event.certificate_fingerprint, event.sealing_key, event.certificate
+@pytest.mark.parametrize(
+    ("happened", "status", "stake", "release_at"),
+    [
+        ([], Status.ACTIVE, ev.STAKE, 0),
+        ([ev.leaving(ACCOUNTS[0])], Status.LEAVING, ev.STAKE, 99),
+        ([ev.leaving(ACCOUNTS[0]), ev.released(ACCOUNTS[0])], Status.LEFT, 0, 99),
+        ([ev.leaving(ACCOUNTS[0]), ev.revoked(ACCOUNTS[0])], Status.REVOKED, ev.STAKE, 99),
+        ([ev.revoked(ACCOUNTS[0])], Status.REVOKED, ev.STAKE, 99),
+        ([ev.revoked(ACCOUNTS[0]), ev.released(ACCOUNTS[0])], Status.REVOKED, 0, 99),
+        ([ev.slashed(ACCOUNTS[0])], Status.SLASHED, 0, 0),
+        ([ev.leaving(ACCOUNTS[0]), ev.slashed(ACCOUNTS[0])], Status.SLASHED, 0, 99),
+        ([ev.rotated(ACCOUNTS[0], ACCOUNTS[0], 0)], Status.ACTIVE, ev.STAKE, 0),
+        ([ev.rotated(ACCOUNTS[0], ACCOUNTS[1], 0)], Status.RETIRED, 0, 0),
+    ],
+)
+def test_an_identity_has_the_status_that_its_events_give_it(
+    happened: list[LedgerEvent], status: Status, stake: int, release_at: int
+) -> None:
+    start = [ev.admitted(ACCOUNTS[0]), ev.registered(ACCOUNTS[0], 0), ev.opened(1), ev.aborted(1)]
+    registry = FederationHistory([*start, *happened]).registry
+    found = registry.identity(ACCOUNTS[0])
+    assert found is not None
+    assert (found.status, found.stake, found.release_at) == (status, stake, release_at)
+    assert bool(registry.eligible) == (status in (Status.ACTIVE, Status.RETIRED))
+    assert found.retired_at_round == (1 if {Status.LEAVING, Status.RETIRED} & {status, found.status} else 0) or (
+        status in (Status.LEFT, Status.REVOKED, Status.SLASHED)
     )
+
+
+def test_who_is_only_admitted_is_known_but_not_listed() -> None:
+    history = FederationHistory([ev.admitted(account("p"))])
+    found = history.registry.identity(account("p"))
+    assert found is not None
+    assert (found.status, found.role, found.epoch) == (Status.ADMITTED, Role.PARTICIPANT, 0)
+    assert history.identities() == ()
+    history.fold(ev.revoked(account("p"), release_at=0))
+    assert history.identities() == ()
+    assert history.registry.eligible == 0
+
+
+def test_a_rotation_moves_place_stake_and_epoch() -> None:
+    old, new = account("old"), account("new")
+    history = FederationHistory([ev.registered(old, 3), ev.admitted(new), ev.suspended(old), ev.rotated(old, new, 3)])
+    first, second = history.participants()
+    assert (first.account, first.status, first.stake, first.epoch) == (old, Status.RETIRED, 0, 1)
+    assert (second.account, second.status, second.stake, second.epoch) == (new, Status.ACTIVE, ev.STAKE, 2)
+    assert second.certificate == b"another certificate" != first.certificate
+    assert history.registry.holder(Role.PARTICIPANT, 3) == new
+    assert history.registry.eligible == 0, "who was suspended stays so"
+    assert [i.account for i in history.registry.active(Role.PARTICIPANT)] == [new]
+
+
+@pytest.mark.parametrize("event", [ev.revoked(account("p")), ev.committed(account("p")), ev.settled(1), ev.voided(1)])
+def test_events_whose_beginning_is_missing_are_refused(event: LedgerEvent) -> None:
+    with pytest.raises(LedgerInconsistentError, match="never"):
+        FederationHistory([event])
+
+
+# rounds
 
 
 def test_a_round_keeps_everything_the_chain_said_of_it() -> None:
     ann, bob = account("ann"), account("bob")
     events = (
         ev.key_published(),
-        opened := ev.opened(1),
-        ev.committed(ann),
+        ev.registered(ann, 0),
+        ev.registered(bob, 2),
+        opened := ev.opened(1, selected=0b101),
         ev.committed(bob),
+        ev.committed(ann),
         closed := ev.closed(),
         aggregate := ev.aggregated(),
         ev.attested(ann),
         finalized := ev.finalized(),
+        demanded := ev.demanded(1, 1),
+        decided := ev.decided(1),
         credit := ev.credited(bob),
         settled := ev.settled(),
     )
     history = FederationHistory(events)
     seen = history.rounds[1]
     assert (seen.opened, seen.closed, seen.aggregate, seen.finalized) == (opened, closed, aggregate, finalized)
-    assert (seen.settled, seen.aborted, seen.credits) == (settled, None, [credit])
-    assert set(seen.commitments) == {ann, bob}
-    assert seen.commitments[ann].root == ev.HASH
+    assert (seen.settled, seen.aborted, seen.voided, seen.credits) == (settled, None, None, [credit])
+    assert list(seen.commitments) == [bob, ann], "in the order of the chain"
+    assert (seen.commitments[ann].root, seen.commitments[ann].epoch) == (ev.HASH, 1)
     assert seen.attestations == {ann: ev.HASH}
+    assert seen.members == (ann, bob)
+    assert (seen.bitmap([bob]), seen.bitmap([ann, bob]), seen.bitmap([])) == (0b100, 0b101, 0)
+    with pytest.raises(RoundError, match="not selected"):
+        seen.bitmap([account("eve")])
+    assert (seen.disputes[1].opened, seen.disputes[1].decided, seen.decisions) == (demanded, decided, [decided])
+    assert history.disputes[1] is seen.disputes[1]
+
+
+def test_a_commitment_keeps_the_epoch_in_which_it_was_made() -> None:
+    ann = account("ann")
+    events = [ev.registered(ann, 0), ev.rotated(ann, ann, 0, epoch=2), ev.opened(1), ev.committed(ann)]
+    history = FederationHistory([*events, ev.rotated(ann, ann, 0, epoch=3)])
+    assert history.rounds[1].commitments[ann].epoch == 2
+
+
+def test_a_take_over_changes_who_runs_the_round_and_its_deadlines() -> None:
+    history = FederationHistory([ev.opened(1), ev.closed(1)])
+    seen = history.rounds[1]
+    assert (seen.aggregator, seen.deadlines) == (ev.AGGREGATOR, ev.DEADLINES)
+    history.fold(ev.taken_over(account("standby"), 1, deadlines=(240, 310)))
+    assert (seen.aggregator, seen.deadlines) == (account("standby"), Deadlines(100, 240, 310))
+    assert seen.opened.aggregator == ev.AGGREGATOR
+
+
+def finished(round: int, base: int) -> list[LedgerEvent]:
+    return [ev.opened(round, base_round=base), ev.finalized(round)]
+
+
+def test_the_next_round_builds_on_the_newest_that_stands() -> None:
+    history = FederationHistory([*finished(1, 0), *finished(2, 1), *finished(3, 2)])
+    assert history.model_round == 3
+    history.fold(ev.voided(2))
+    assert history.model_round == 1
+    assert [history.doomed(r) for r in (1, 2, 3)] == [False, False, True]
+    for event in finished(4, 1):
+        history.fold(event)
+    history.fold(ev.voided(3))
+    assert history.model_round == 4, "a descendant of what was voided is not what the new rounds build on"
+    assert not history.doomed(3)
+    history.fold(ev.voided(1))
+    assert history.model_round == 0
+    assert history.doomed(4)
+    assert history.verdicts == keccak256(b"1")
+
+
+def test_a_running_round_that_is_voided_ends_and_moves_no_model() -> None:
+    history = FederationHistory([*finished(1, 0), ev.opened(2, base_round=1), voided := ev.voided(2)])
+    assert history.model_round == 1
+    assert history.rounds[2].ended == voided
+    history.fold(ev.decided(0, 2, DisputeKind.EQUIVOCATION, DisputeOutcome.PROVEN))
+    assert history.rounds[2].decisions[0].kind is DisputeKind.EQUIVOCATION
+    assert history.disputes == {}
 
 
 @given(st.integers(0, len(SCENE)))
@@ -272,28 +308,11 @@ def test_folding_in_two_parts_is_folding_at_once(at: int) -> None:
         parts.fold(event)
     assert parts.rounds == whole.rounds
     assert parts.identities() == whole.identities()
-    assert parts.key == whole.key
+    assert (parts.key, parts.registry.eligible) == (whole.key, whole.registry.eligible)
 
 
-def test_the_beacon_is_the_block_where_the_round_before_ended() -> None:
-    history = FederationHistory([ev.key_published(3), ev.opened(1), ev.finalized(1, block=40)])
-    assert history.beacon_block(1) == 3
-    assert history.beacon_block(2) == 40
-    history.fold(ev.opened(2, block=41))
-    history.fold(ev.aborted(2, block=50))
-    assert history.beacon_block(3) == 50
-
-
-@pytest.mark.parametrize(
-    ("events", "round"), [((), 1), ((ev.key_published(), ev.opened(1)), 2), ((ev.key_published(),), 5)]
-)
-def test_there_is_no_beacon_before_the_round_before_ended(events: tuple[LedgerEvent, ...], round: int) -> None:
-    with pytest.raises(RoundError):
-        FederationHistory(events).beacon_block(round)
-
-
-def test_addresses_are_strings_that_sort_nothing() -> None:
-    """Order comes from the index on chain alone, never from how an address happens to be spelled."""
-    upside_down = [identity(name, index) for index, name in enumerate(sorted("abcdef", reverse=True))]
-    assert indices(draw_participants(BEACON, 1, upside_down, 6)) == list(range(6))
-    assert len({Address(i.account) for i in upside_down}) == 6
+def test_order_comes_from_the_index_alone() -> None:
+    """Never from how an address happens to be spelled."""
+    names = sorted((account(n) for n in "abcdef"), reverse=True)
+    history = FederationHistory([*(ev.registered(a, i) for i, a in enumerate(names)), ev.opened(1, selected=0b111111)])
+    assert history.rounds[1].members == tuple(Address(a) for a in names)

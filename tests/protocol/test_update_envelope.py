@@ -15,7 +15,14 @@ from fedtrust.crypto.encoding import canonical_json, keccak256, to_hex
 from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.plaintext_proof import PlaintextProof
 from fedtrust.errors import CiphertextError, EncodingError, FedtrustError, ProofError, UpdateError
-from fedtrust.protocol.update import MAXIMUM_HEADER, MAXIMUM_PROOF, Commitment, EncryptedUpdate, verify_update
+from fedtrust.protocol.update import (
+    MAXIMUM_HEADER,
+    MAXIMUM_PROOF,
+    Commitment,
+    EncryptedUpdate,
+    signed_in_epoch,
+    verify_update,
+)
 from tests.protocol.protocol_fixtures import account, honest_round, make_spec, make_update, public_key, sign_as
 
 SPEC = honest_round().spec
@@ -104,19 +111,19 @@ def test_another_number_of_ciphertexts_than_expected_is_refused(count: int) -> N
 @pytest.mark.parametrize(
     ("magic", "version", "header", "proof"),
     [
-        (b"FTUQ", 1, HEADER, PROOF),
-        (b"\0\0\0\0", 1, HEADER, PROOF),
+        (b"FTUQ", 2, HEADER, PROOF),
+        (b"\0\0\0\0", 2, HEADER, PROOF),
         (b"FTUP", 0, HEADER, PROOF),
-        (b"FTUP", 2, HEADER, PROOF),
-        (b"FTUP", 1, MAXIMUM_HEADER + 1, PROOF),
-        (b"FTUP", 1, 2**32 - 1, PROOF),
-        (b"FTUP", 1, HEADER, MAXIMUM_PROOF + 1),
-        (b"FTUP", 1, HEADER, 2**32 - 1),
-        (b"FTUP", 1, HEADER - 1, PROOF),
-        (b"FTUP", 1, HEADER + 1, PROOF),
-        (b"FTUP", 1, HEADER, PROOF - 1),
-        (b"FTUP", 1, HEADER, PROOF + 1),
-        (b"FTUP", 1, 0, 0),
+        (b"FTUP", 1, HEADER, PROOF),
+        (b"FTUP", 2, MAXIMUM_HEADER + 1, PROOF),
+        (b"FTUP", 2, 2**32 - 1, PROOF),
+        (b"FTUP", 2, HEADER, MAXIMUM_PROOF + 1),
+        (b"FTUP", 2, HEADER, 2**32 - 1),
+        (b"FTUP", 2, HEADER - 1, PROOF),
+        (b"FTUP", 2, HEADER + 1, PROOF),
+        (b"FTUP", 2, HEADER, PROOF - 1),
+        (b"FTUP", 2, HEADER, PROOF + 1),
+        (b"FTUP", 2, 0, 0),
     ],
 )
 def test_altered_lengths_are_refused(magic: bytes, version: int, header: int, proof: int) -> None:
@@ -129,11 +136,20 @@ FIELDS = json.loads(DATA[LENGTHS.size : LENGTHS.size + HEADER])
 
 def with_header(fields: object) -> bytes:
     header = fields if isinstance(fields, bytes) else canonical_json(fields)
-    return LENGTHS.pack(b"FTUP", 1, len(header), PROOF) + header + DATA[LENGTHS.size + HEADER :]
+    return LENGTHS.pack(b"FTUP", 2, len(header), PROOF) + header + DATA[LENGTHS.size + HEADER :]
 
 
 def test_the_header_has_the_documented_fields() -> None:
-    assert set(FIELDS) == {"ciphertexts", "participant", "proof_hash", "root", "round", "signature", "spec_hash"}
+    assert set(FIELDS) == {
+        "ciphertexts",
+        "epoch",
+        "participant",
+        "proof_hash",
+        "root",
+        "round",
+        "signature",
+        "spec_hash",
+    }
     assert with_header(FIELDS) == DATA
 
 
@@ -154,6 +170,8 @@ def test_a_malformed_header_field_is_refused_by_name(name: str, value: object) -
     ("name", "value"),
     [
         ("round", 0),
+        ("epoch", 0),
+        ("epoch", 2**32),
         ("ciphertexts", 0),
         ("ciphertexts", 2**32),
         ("participant", ANN.lower()),
@@ -179,6 +197,7 @@ def test_unknown_header_fields_and_other_spellings_are_refused() -> None:
 
 OTHERS: dict[str, object] = {
     "ciphertexts": 3,
+    "epoch": 3,
     "participant": BOB,
     "proof_hash": to_hex(bytes(32)),
     "root": to_hex(bytes(32)),
@@ -208,7 +227,7 @@ def test_no_altered_byte_is_accepted(index: int, flip: int) -> None:
 @settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_no_garbage_raises_anything_but_typed_errors(data: bytes) -> None:
-    for attempt in (data, b"FTUP\1" + data, LENGTHS.pack(b"FTUP", 1, min(len(data), 20), 0) + data):
+    for attempt in (data, b"FTUP\1" + data, LENGTHS.pack(b"FTUP", 2, min(len(data), 20), 0) + data):
         with pytest.raises((EncodingError, CiphertextError, ProofError)):
             parse(attempt)
 
@@ -365,3 +384,22 @@ def test_ciphertexts_that_are_no_units_never_parse() -> None:
     for value in (mpz(0), key.n, key.n_squared - key.n, key.n_squared):
         with pytest.raises(CiphertextError):
             parse(DATA[:tail] + int(value).to_bytes(512, "big"))
+
+
+# epochs
+
+
+def test_an_update_is_signed_in_the_epoch_in_which_it_was_committed() -> None:
+    for epoch in (1, 3):
+        with pytest.raises(UpdateError, match="step 6: epoch of the commitment"):
+            verify(with_message(UPDATE, epoch=epoch), UPDATE.commitment)
+        with pytest.raises(UpdateError, match="step 6: epoch of the commitment"):
+            verify(UPDATE, replace(UPDATE.commitment, epoch=epoch))
+
+
+def test_after_a_rotation_the_same_content_is_signed_again() -> None:
+    again = signed_in_epoch(UPDATE, 3, lambda m: sign_as("ann", m))
+    assert again.message == replace(UPDATE.message, epoch=3)
+    assert (again.ciphertexts, again.proof) == (UPDATE.ciphertexts, UPDATE.proof)
+    verify(again, replace(UPDATE.commitment, epoch=3))
+    assert signed_in_epoch(UPDATE, UPDATE.message.epoch, lambda m: b"never asked") is UPDATE
