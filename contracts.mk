@@ -17,8 +17,16 @@ contracts-check: node_modules/.installed ## artifact up to date, sources formatt
 	scripts/node.sh npx forge lint --deny warnings contracts
 
 # --force: forge's cache after a run with a filter can leave test contracts out of the next run, silently
-forge-test: node_modules/.installed ## run the Solidity tests, offline
-	scripts/node.sh npx forge test --offline --force
+forge-test: node_modules/.installed ## run the Solidity tests, offline, on the committed contracts
+	FOUNDRY_PROFILE=tests scripts/node.sh npx forge test --offline --force
+
+# 4,096 runs of 256 calls: 64 times as many as above
+.PHONY: forge-test-deep contracts-coverage
+forge-test-deep: node_modules/.installed ## the stateful test for much longer
+	FOUNDRY_PROFILE=deep scripts/node.sh npx forge test --offline --force --match-path 'tests/contracts/Federation.invariant.t.sol'
+
+contracts-coverage: node_modules/.installed ## lines and branches of contracts/ that the Solidity tests reach
+	$(PYTHON) scripts/contracts_coverage.py
 
 # Slither wants an older web3 than ours, so it has an environment of its own.
 build/slither/venv/.installed: export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -28,17 +36,20 @@ build/slither/venv/.installed: constraints-slither.txt node_modules/.installed
 	@touch $@
 
 # what a failed run left cannot pass for a measurement; an own cache, for the reason at forge-test
-.PHONY: contracts-static gas-measure gas-check gas-snapshot
+.PHONY: contracts-static gas-measure gas-check gas-snapshot gas-table
 contracts-static: build/slither/venv/.installed ## analyse the contracts with Slither: every finding is explained
 	$(PYTHON) scripts/check_static.py
 
 gas-measure: node_modules/.installed
 	rm -rf build/foundry/snapshots
-	FOUNDRY_OUT=build/gas/out FOUNDRY_CACHE_PATH=build/gas/cache scripts/node.sh npx forge test --offline --force \
-		--match-path tests/contracts/Gas.t.sol
+	FOUNDRY_PROFILE=tests FOUNDRY_OUT=build/gas/out FOUNDRY_CACHE_PATH=build/gas/cache \
+		scripts/node.sh npx forge test --offline --force --match-path 'tests/contracts/*Gas.t.sol'
 
-gas-check: gas-measure ## measure what each call of a round costs; fails on a rise of more than 2 %
+gas-check: gas-measure ## measure what each call costs; fails on a missed bar or a rise of more than 2 %
 	$(PYTHON) scripts/check_gas.py
 
 gas-snapshot: gas-measure ## the same, and make it the committed snapshot
 	$(PYTHON) scripts/check_gas.py --write
+
+gas-table: ## write and print the tables of docs/gas.md, ours beside the closest peer's
+	$(PYTHON) scripts/gas_table.py

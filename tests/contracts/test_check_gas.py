@@ -22,8 +22,12 @@ def write(path: Path, gas: dict[str, int]) -> Path:
     return path
 
 
-def check(measured: Path, snapshot: Path = SNAPSHOT, *options: str) -> subprocess.CompletedProcess[str]:
+def check(
+    measured: Path, snapshot: Path = SNAPSHOT, *options: str, bars: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     files = ["--measured", str(measured), "--snapshot", str(snapshot)]
+    if bars is not None:
+        files += ["--bars", str(bars)]
     command = [sys.executable, "scripts/check_gas.py", *files, *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -40,10 +44,28 @@ def test_same_passes_and_shows_the_bars() -> None:
 @pytest.mark.parametrize(("gas", "status"), [(102_000, 0), (102_001, 1), (50_000, 0)])
 def test_a_rise_of_more_than_two_percent_fails(tmp_path: Path, gas: int, status: int) -> None:
     before = write(tmp_path / "before.json", {"attest": 100_000, "finalise": 7})
-    result = check(write(tmp_path / "now.json", {"attest": gas, "finalise": 7}), before)
+    bars = write(tmp_path / "bars.json", {"attest": 200_000})
+    result = check(write(tmp_path / "now.json", {"attest": gas, "finalise": 7}), before, bars=bars)
     assert result.returncode == status
     assert ("attest" in result.stderr) == bool(status)
     assert "finalise" not in result.stderr
+
+
+@pytest.mark.parametrize(("gas", "status"), [(60_000, 0), (60_001, 1)])
+def test_a_missed_bar_fails_whatever_the_snapshot_says(tmp_path: Path, gas: int, status: int) -> None:
+    now = write(tmp_path / "now.json", {"attest": gas})
+    bars = write(tmp_path / "bars.json", {"attest": 60_000})
+    for options in ((), ("--write",)):
+        result = check(now, write(tmp_path / "before.json", {"attest": gas}), *options, bars=bars)
+        assert result.returncode == status
+        assert ("above its bar of 60,000" in result.stderr) == bool(status)
+
+
+def test_a_bar_that_was_not_measured_fails(tmp_path: Path) -> None:
+    now = write(tmp_path / "now.json", {"attest": 1})
+    result = check(now, now, bars=write(tmp_path / "bars.json", {"attest": 1, "claim": 1}))
+    assert result.returncode == 1
+    assert "claim: has a bar, and was not measured" in result.stderr
 
 
 @pytest.mark.parametrize("name", sorted(committed()))
@@ -79,7 +101,8 @@ def test_no_measurement_fails(tmp_path: Path, content: str) -> None:
 def test_write_makes_the_measurement_the_snapshot(tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshots" / "Federation.json"
     measured = write(tmp_path / "measured.json", {"settle": 2, "attest": 1})
-    assert check(measured, snapshot).returncode == 1
-    assert check(measured, snapshot, "--write").returncode == 0
+    bars = write(tmp_path / "bars.json", {"attest": 1})
+    assert check(measured, snapshot, bars=bars).returncode == 1
+    assert check(measured, snapshot, "--write", bars=bars).returncode == 0
     assert snapshot.read_text(encoding="utf-8") == '{\n  "attest": 1,\n  "settle": 2\n}\n'
-    assert check(measured, snapshot).returncode == 0
+    assert check(measured, snapshot, bars=bars).returncode == 0
