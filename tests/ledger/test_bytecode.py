@@ -17,6 +17,7 @@ import pytest
 
 from fedtrust.ledger import events
 from fedtrust.ledger.configuration import DeploymentConfig
+from fedtrust.ledger.refusals import refused
 from fedtrust.ledger.types import (
     AbortReason,
     DisputeKind,
@@ -153,6 +154,15 @@ def test_events_match_the_contract(contract: str) -> None:
             event = getattr(events, entry["name"])
             own = [field.name for field in fields(event)][len(fields(events.LedgerEvent)) :]
             assert own == [snake_case(each["name"]) for each in entry["inputs"]], entry["name"]
+
+
+def test_every_refusal_that_can_be_met_has_its_advice() -> None:
+    internal = ("Ownable", "Reentrancy", "String", "InvalidShortString", "Modular", "Merkle", "NotDisputes")
+    for contract in CONTRACTS:
+        for entry in committed(contract)["abi"]:
+            if entry["type"] == "error" and not entry["name"].startswith(internal):
+                advice = refused("a step", f"{entry['name']}()").advice
+                assert advice != refused("a step", "Unheard()").advice, entry["name"]
 
 
 def test_configuration_matches_the_contract() -> None:
