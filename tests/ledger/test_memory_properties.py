@@ -52,15 +52,16 @@ from tests.ledger.worlds import (
 )
 
 ACTORS = (OPERATOR, AGGREGATOR, STANDBY, *PARTICIPANTS[:3], *TRUSTEES[:2], STRANGER, CHALLENGER)
+STEP = 10_000  # seconds; far more than a test takes, so that a node's own clock decides nothing
 CONFIG = DeploymentConfig(
-    challenge_window=230,
+    challenge_window=23 * STEP // 10,
     round_reward=1009,
     participant_basis_points=6999,
     aggregator_basis_points=1001,
-    dispute_seconds=250,
-    standby_seconds=150,
-    max_round_seconds=2000,
-    claim_seconds=3000,
+    dispute_seconds=25 * STEP // 10,
+    standby_seconds=15 * STEP // 10,
+    max_round_seconds=20 * STEP,
+    claim_seconds=30 * STEP,
     payout_rule=PayoutRule.RELIABILITY,
     participant_stake=101,
     trustee_stake=203,
@@ -69,7 +70,6 @@ CONFIG = DeploymentConfig(
     challenger_reward_cap=120,
     max_missed=2,
 )
-STEP = 100  # seconds; far more than a test takes, so that a node's own clock decides nothing
 SPEC = b"\x03" * 32
 OVER = (Phase.SETTLED, Phase.ABORTED, Phase.VOIDED)
 
@@ -329,7 +329,27 @@ def test_contract_and_memory_chain_decide_alike(anvil: Devnet, seed: int) -> Non
             for s in states
         ]
         assert facts[0] == facts[1]
+    assert standing(memory.ledger(STRANGER)) == standing(node.ledger(STRANGER))
     check_invariants(node.ledger(STRANGER), node.world.balance(node.ledger(STRANGER).contract), {})
+
+
+def standing(ledger: Ledger) -> dict[str, object]:
+    """All that the views say, but for times and what follows from the contract's address."""
+    places = [(role, index) for role in (Role.PARTICIPANT, Role.TRUSTEE, Role.AGGREGATOR) for index in range(4)]
+    opened = (ev.AggregateChallenged, ev.AvailabilityChallenged)
+    disputes = [ledger.dispute(event.dispute) for event in ledger.events() if isinstance(event, opened)]
+    rewards = [ledger.claimable_reward(Address(signer.address)) for signer in ACTORS]
+    return {
+        "identities": [replace(each, release_at=bool(each.release_at)) for each in ledger.identities()],
+        "reputations": [ledger.reputation(role, index) for role, index in places],
+        "claimable": [ledger.claimable(Address(signer.address)) for signer in ACTORS],
+        "rewards": [(amount, bool(expires_at)) for amount, expires_at in rewards],
+        "money": (ledger.reward_pool(), ledger.total_stake()),
+        "draw": (ledger.eligible(), ledger.draw().selected),
+        "models": (ledger.current_model(), ledger.verdicts()),
+        "disputes": [replace(each, deadline=0, transcript=ZERO_HASH) for each in disputes],
+        "open disputes": [ledger.open_disputes(number + 1) for number in range(ledger.last_round())],
+    }
 
 
 # ---------------------------------------------------------------------------------------------- the chain in memory
