@@ -574,6 +574,109 @@ contract DisputesFramingTest is CourtFixture {
         federation.takeBond(CHALLENGER);
     }
 
+    // -------------------------------------------------------------------------------------------------- all together
+
+    /// @dev Two challengers with everything that was ever published, who do whatever they like in whatever order, and an
+    /// aggregator that only answers what is demanded of it: nobody is slashed, and the round is settled at last.
+    /// forge-config: default.fuzz.runs = 256
+    function testFuzz_anySequence(uint256 seed) public {
+        toEnd(1);
+        for (uint256 i = 0; i < 24; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            _act(seed % 2 == 0 ? CHALLENGER : RIVAL, seed >> 8);
+        }
+        assertUnharmed(1);
+        pass(WINDOW + DISPUTE);
+        for (uint256 dispute = court.lastDispute(); dispute != 0; --dispute) {
+            try court.expire(dispute) {} catch {}
+        }
+        assertEq(court.openDisputesOf(1), 0, "all ended");
+        assertUnharmed(1);
+        settle(1);
+        assertEq(federation.totalStake(), STAKES, "all stakes");
+    }
+
+    function _act(address sender, uint256 seed) private {
+        uint256 dispute = (seed >> 8) % (court.lastDispute() + 1);
+        uint32 leaf = uint32((seed >> 16) % LEAVES);
+        uint256 from = (seed >> 24) % (PARTICIPANTS + 1);
+        uint256 kind = seed % 16;
+        if (kind < 3) {
+            challenge(sender, 1, leaf);
+        } else if (kind < 8) {
+            bytes memory product = productOf(leaf, from);
+            IDisputes.Contribution[] memory some = _shuffled(column(leaf), from, seed >> 32);
+            VM.prank(sender);
+            try court.multiply(dispute, modulus, product, starts[from], some) {} catch {}
+        } else if (kind < 10) {
+            bytes32[] memory path = pathOf(aggregates, leaf);
+            bytes memory product = productOf(leaf, from);
+            VM.prank(sender);
+            try court.conclude(dispute, modulus, product, aggregateRoot, aggregates[leaf], path) {} catch {}
+        } else if (kind == 10) {
+            if (from < PARTICIPANTS && order[from] == LATE) return;
+            uint256 demanded = demand(sender, 1, from, leaf);
+            _answer(demanded, from, leaf);
+        } else if (kind == 11) {
+            bytes[] memory leaves = updates[(seed >> 32) % PARTICIPANTS];
+            bytes32 treeHash = MerkleTree.treeHash(leaves, 0, LEAVES);
+            VM.prank(sender);
+            try court.proveWrongCount(
+                dispute, starts[from], suffix(from), aggregateRoot, LEAVES + leaf, treeHash
+            ) {}
+                catch {}
+        } else if (kind == 12) {
+            VM.prank(sender);
+            try court.expire(dispute) {} catch {}
+        } else if (kind == 13) {
+            VM.prank(sender);
+            try court.withdraw(dispute) {} catch {}
+        } else if (kind == 14) {
+            _accuse(sender, seed >> 32);
+        } else {
+            pass((seed >> 32) % DISPUTE);
+        }
+    }
+
+    /// @dev The honest aggregator shows what is demanded.
+    function _answer(uint256 dispute, uint256 from, uint256 leaf) private {
+        bytes[] memory leaves = from == PARTICIPANTS ? aggregates : updates[order[from]];
+        bytes32[] memory path = pathOf(leaves, leaf);
+        VM.prank(lead());
+        court.reveal(dispute, leaves[leaf], path);
+    }
+
+    /// @dev With what was signed honestly: one update of each participant, one receipt for each that was accepted.
+    function _accuse(address sender, uint256 seed) private {
+        uint256 which = seed % PARTICIPANTS;
+        uint256 other = (seed >> 8) % PARTICIPANTS;
+        IDisputes.SignedUpdate memory first = signedBy(participantKey(which), 1, SPEC, 1, roots[which]);
+        IDisputes.SignedUpdate memory second = signedBy(participantKey(other), 1, SPEC, 1, roots[other]);
+        announceEquivocation(sender, 1, participant(which));
+        VM.prank(sender);
+        try court.challengeEquivocation{value: BOND}(1, participant(which), first, second, SALT) {} catch {}
+
+        bytes memory receipt =
+            receiptBy(which == LATE ? STANDBY_KEY : LEAD_KEY, 1, 1, participant(which), roots[which]);
+        announceOmission(sender, 1, participant(other));
+        VM.prank(sender);
+        try court.challengeOmission{value: BOND}(1, participant(other), 1, roots[which], receipt, SALT) {}
+            catch {}
+    }
+
+    /// @dev The contributions from number `from` on, with some taken twice, left out or moved.
+    function _shuffled(IDisputes.Contribution[] memory all, uint256 from, uint256 seed)
+        private
+        pure
+        returns (IDisputes.Contribution[] memory some)
+    {
+        if (seed % 2 == 0) return slice(all, from, PARTICIPANTS); // honest, to get somewhere
+        some = new IDisputes.Contribution[]((seed >> 8) % 6);
+        for (uint256 k = 0; k < some.length; ++k) {
+            some[k] = all[(seed >> (16 + 8 * k)) % PARTICIPANTS];
+        }
+    }
+
     // ------------------------------------------------------------------------------------------------------ steps
 
     /// @dev A new dispute whose one step is refused for its first leaf.

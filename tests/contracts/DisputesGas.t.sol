@@ -95,34 +95,44 @@ contract DisputesGasTest is FederationFixture {
         _round(1, root);
         bytes32 start = _round(2, root);
 
-        bytes memory content = abi.encode(IDisputes.Kind.AGGREGATE, uint256(2), INDEX);
-        bytes32 announcement = keccak256(abi.encode(STRANGER, keccak256(content), SPEC));
-        VM.prank(STRANGER);
-        court.announce(announcement);
-        uint256 whole = CHEATS.lastCallGas().totalUsed;
-        VM.roll(height() + 1);
-        uint256 value = provide(STRANGER, BOND);
-        VM.prank(STRANGER);
-        uint256 dispute = court.challengeAggregate{value: value}(2, INDEX, SPEC);
-        whole += CHEATS.lastCallGas().totalUsed;
-
+        (uint256 dispute, uint256 whole) = _challenge(court);
         IDisputes.Contribution[] memory contributions = _contributions();
         VM.prank(STRANGER);
         court.multiply(dispute, modulus, "", start, contributions);
         uint256 multiplied = CHEATS.lastCallGas().totalUsed;
         whole += multiplied;
 
-        bytes memory product = CHEATS.parseJsonBytes(CHEATS.readFile(VECTORS), ".cases[1].product_of_factors");
-        bytes32[] memory path = _path(TEN);
-        VM.prank(STRANGER);
-        court.conclude(dispute, modulus, product, root, wrong, path);
-        whole += CHEATS.lastCallGas().totalUsed;
+        whole += _conclude(court, dispute, root, wrong);
         assertPhase(2, IFederation.Phase.VOIDED);
         emit log_named_uint("a dispute of ten", whole);
         emit log_named_uint("of it, multiplying", multiplied);
         assertTrue(multiplied / TEN < BAR, "ten in one transaction, everything shared out");
         VmSnapshot(address(VM))
             .snapshotValue("Federation", "wrong-aggregate dispute, per participant", multiplied / TEN);
+    }
+
+    function _challenge(IDisputes court) private returns (uint256 dispute, uint256 used) {
+        bytes memory content = abi.encode(IDisputes.Kind.AGGREGATE, uint256(2), INDEX);
+        bytes32 announcement = keccak256(abi.encode(STRANGER, keccak256(content), SPEC));
+        VM.prank(STRANGER);
+        court.announce(announcement);
+        used = CHEATS.lastCallGas().totalUsed;
+        VM.roll(height() + 1);
+        uint256 value = provide(STRANGER, BOND);
+        VM.prank(STRANGER);
+        dispute = court.challengeAggregate{value: value}(2, INDEX, SPEC);
+        used += CHEATS.lastCallGas().totalUsed;
+    }
+
+    function _conclude(IDisputes court, uint256 dispute, bytes32 root, bytes memory ciphertext)
+        private
+        returns (uint256)
+    {
+        bytes memory product = CHEATS.parseJsonBytes(CHEATS.readFile(VECTORS), ".cases[1].product_of_factors");
+        bytes32[] memory path = _path(TEN);
+        VM.prank(STRANGER);
+        court.conclude(dispute, modulus, product, root, ciphertext, path);
+        return CHEATS.lastCallGas().totalUsed;
     }
 
     function _deploy() private {
