@@ -13,7 +13,7 @@ from fedtrust.compute.selection import ComputeSettings, select_arithmetic
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.errors import IdentityError, KeyFileError
-from fedtrust.ledger.types import Address, Identity, Role
+from fedtrust.ledger.types import Address, Identity, PublishedKey, Role
 from fedtrust.ledger.web3_ledger import Web3Ledger
 from fedtrust.nodes.client import HttpsDirectory
 from fedtrust.nodes.identity import Identity as OwnIdentity
@@ -97,7 +97,12 @@ def open_node(
     ledger = open_ledger(rpc, chain_id, contract, confirmations, identity, home)
     registration = verify_registration(identity.public, ledger.identity(identity.account))
     key = KeyManifest.from_bytes(options.read_key_file(manifest, "the key manifest"))
-    published = ledger.key()
+    require_published(key, ledger.key(), manifest)
+    return OpenedNode(identity, registration, ledger, key, home)
+
+
+def require_published(key: KeyManifest, published: PublishedKey | None, manifest: Path) -> None:
+    """Check that the manifest in a file is what the operator published. Raises KeyFileError."""
     if published is None or published.key_id != key.key_id:
         raise KeyFileError(
             f"{manifest} is not the key manifest published on chain",
@@ -105,4 +110,10 @@ def open_node(
             got=to_hex(key.key_id),
             advice="use the manifest that the operator published",
         )
-    return OpenedNode(identity, registration, ledger, key, home)
+    if published.modulus_hash != key.public_key.modulus_hash:
+        raise KeyFileError(
+            "the contract has another modulus than the key manifest: in a dispute, every honest sum would look wrong",
+            expected=to_hex(key.public_key.modulus_hash),
+            got=to_hex(published.modulus_hash),
+            advice="do not take part; the operator has to deploy a new contract",
+        )
