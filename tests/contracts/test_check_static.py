@@ -64,7 +64,7 @@ def test_a_failed_report_fails() -> None:
 def test_each_finding_needs_its_own_explanation_and_the_other_way_round() -> None:
     page = CHECK.explained(PAGE)
     assert page[("low-level-calls", "Rewards.claim")] == 1
-    assert page[("timestamp", "Rounds.settleRound")] == 1
+    assert page[("timestamp", "Endings.settleRound")] == 1
     assert CHECK.difference(page, page) == []
     once_more = page + Counter({("low-level-calls", "Rewards.claim"): 1})
     assert CHECK.difference(once_more, page) == ["not explained: low-level-calls in Rewards.claim (1)"]
