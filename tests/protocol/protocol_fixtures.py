@@ -43,11 +43,13 @@ LAYOUT = VectorLayout(parameters=70, metrics=("loss", "accuracy"), slots=SLOTS, 
 """74 slots of 31 bits: two ciphertexts under a 2048-bit key, the second not full."""
 
 
+@cache
 def signer(name: str) -> LocalAccount:
     """Return the deterministic account called ``name``."""
     return Account.from_key(name.encode().rjust(32, b"\x03"))
 
 
+@cache
 def account(name: str) -> Address:
     """Return the address of the account called ``name``."""
     return Address(signer(name).address)
