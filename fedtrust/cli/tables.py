@@ -84,7 +84,7 @@ def members_table(
         # a role's counters: the others cannot move
         own = {
             "participant": ("accepted", "late", "missed"),
-            "trustee": ("missed", "attested"),
+            "trustee": ("attested",),
             "aggregator": ("accepted", "missed"),
         }[each["role"]]
         shown = (
