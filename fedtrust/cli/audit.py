@@ -16,7 +16,7 @@ from fedtrust.cli.chain import open_artifacts, open_reader
 from fedtrust.cli.output import console
 from fedtrust.compute.selection import ComputeSettings, select_arithmetic
 from fedtrust.errors import ExitCode
-from fedtrust.ledger.types import Address
+from fedtrust.ledger.types import Address, Phase
 
 _STYLES = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "yellow"}
 _MARKS = {Verdict.PASSED: "", Verdict.FAILED: " FAILED", Verdict.NOT_CHECKED: " (not checked)"}
@@ -62,7 +62,9 @@ def show(report: AuditReport, out: Console, verbose: bool) -> None:
     _show_checks(out, "federation", report.federation, verbose)
     for round_report in report.rounds:
         title = f"round {round_report.number} ({round_report.phase.name.lower()})"
-        _show_checks(out, title, round_report.results, verbose, in_progress=round_report.in_progress)
+        word = "running" if round_report.in_progress else "verified"
+        word = "voided" if round_report.phase is Phase.VOIDED else word
+        _show_checks(out, title, round_report.results, verbose, word)
     for failure in report.failures:
         out.print(f"[bold red]FAILED[/] {escape(str(failure))}", soft_wrap=True)
         for label, text in (("expected", failure.expected), ("found", failure.found), ("what to do", failure.advice)):
@@ -78,9 +80,10 @@ def show(report: AuditReport, out: Console, verbose: bool) -> None:
 
 
 def _show_checks(
-    out: Console, title: str, results: tuple[CheckResult, ...], verbose: bool, *, in_progress: bool = False
+    out: Console, title: str, results: tuple[CheckResult, ...], verbose: bool, word: str = "verified"
 ) -> None:
-    verdict, word = (Verdict.NOT_CHECKED, "running") if in_progress else (Verdict.PASSED, "verified")
+    """Print one section; ``word`` is what it is called unless a check of it failed."""
+    verdict = Verdict.PASSED if word == "verified" else Verdict.NOT_CHECKED
     if any(r.verdict is Verdict.FAILED for r in results):
         verdict, word = Verdict.FAILED, "FAILED"
     open_checks = sum(r.verdict is Verdict.NOT_CHECKED for r in results)

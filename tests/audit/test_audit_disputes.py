@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fedtrust.audit import catalogue
 from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import Verdict
 from fedtrust.crypto.aggregation import multiply_vectors
@@ -35,6 +38,7 @@ from fedtrust.protocol.dispute import (
     multiply_columns,
     shown_leaves,
 )
+from fedtrust.store.artifacts import MemoryStore
 from tests.audit.audit_fixtures import (
     LyingLedger,
     PlayedFederation,
@@ -264,6 +268,49 @@ def test_forged_event_of_a_dispute(voided: PlayedFederation, case: str) -> None:
     kind, round, changes, expected = FORGED[case]
     ledger = LyingLedger(voided.ledger("operator"), events=changed(kind, round, changes))
     assert expected in failed(audit_federation(ledger, voided.artifacts))
+
+
+CHAIN_CHECKS = {
+    check.id
+    for check in (
+        *catalogue.FEDERATION_CHECKS,
+        *catalogue.ROUND_CHECKS[:8],
+        catalogue.PAYOUTS,
+        catalogue.DISPUTES,
+        catalogue.VERDICT,
+    )
+} - {catalogue.KEY_MANIFEST.id}
+
+
+def contradicted(federation: PlayedFederation, events: tuple[ev.LedgerEvent, ...]) -> set[str]:
+    class Rewritten(LyingLedger):
+        def events(self, from_block: int = 0) -> tuple[ev.LedgerEvent, ...]:
+            return events
+
+    found = failed(audit_federation(Rewritten(federation.ledger("operator")), MemoryStore()))
+    return {check for _, check in found} & CHAIN_CHECKS
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_event_of_a_dispute_can_be_left_out_doubled_or_moved(voided: PlayedFederation, data: st.DataObject) -> None:
+    truth = voided.chain.events()
+    places = st.integers(0, len(truth) - 1)
+    place = data.draw(places)
+    match data.draw(st.sampled_from(["drop", "double", "move", "none"])):
+        case "drop":
+            left_out = {place, *data.draw(st.sets(places, max_size=3))}
+            forged = tuple(event for i, event in enumerate(truth) if i not in left_out)
+        case "double":
+            there = data.draw(places)
+            forged = (*truth[:there], truth[place], *truth[there:])
+        case "move":
+            rest = [*truth[:place], *truth[place + 1 :]]
+            rest.insert(data.draw(places), truth[place])
+            forged = tuple(rest)
+        case _:
+            forged = truth
+    assert bool(contradicted(voided, forged)) == (forged != truth)
 
 
 STORED: dict[str, Any] = {
