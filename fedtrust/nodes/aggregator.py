@@ -8,22 +8,15 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
 
-from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.encoding import to_hex
-from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.crypto.merkle import merkle_path
 from fedtrust.crypto.paillier import CiphertextVector
-from fedtrust.crypto.plaintexts import PlaintextVector
 from fedtrust.crypto.signatures import ReceiptMessage, sign_receipt
-from fedtrust.crypto.threshold import PartialVector, combine
 from fedtrust.errors import (
     ArtifactError,
     CertificateMismatchError,
     CiphertextError,
-    ConfigurationError,
     EncodingError,
     FedtrustError,
     ModelError,
@@ -37,14 +30,15 @@ from fedtrust.errors import (
 )
 from fedtrust.ledger.events import AvailabilityChallenged, LedgerEvent, RoundSettled
 from fedtrust.ledger.interface import Ledger
-from fedtrust.ledger.types import ZERO_ADDRESS, ZERO_HASH, Address, Deadlines, Draw, PublishedKey, Role, members
+from fedtrust.ledger.types import ZERO_ADDRESS, ZERO_HASH, Address, Draw, Role, members
 from fedtrust.nodes.admission import ACCEPTED, AGGREGATE, PARTIAL, REFUSED, UPDATE, Admission, OpenRoundView
 from fedtrust.nodes.client import AggregatorDirectory
 from fedtrust.nodes.follower import ChainFollower
 from fedtrust.nodes.mirror import Mirror, NotCopiedError
+from fedtrust.nodes.outcome import OutcomeInputs, compute_outcome
+from fedtrust.nodes.planning import AggregatorInputs, plan_round, require_published
 from fedtrust.nodes.product import multiply_updates
 from fedtrust.nodes.report import Reporter
-from fedtrust.nodes.settings import FederationSettings
 from fedtrust.nodes.standing import require_in_force
 from fedtrust.protocol.aggregator import (
     AbortRound,
@@ -62,32 +56,22 @@ from fedtrust.protocol.aggregator import (
     VoidDescendant,
 )
 from fedtrust.protocol.machine import Clock, PartialAccepted, UpdateAccepted
-from fedtrust.protocol.partial import ProvenPartial, wrong_partials
 from fedtrust.protocol.payment import payout_record
 from fedtrust.protocol.receipt import Receipt
 from fedtrust.protocol.reputation import ReputationHistory
-from fedtrust.protocol.result import RoundResult, apply_sum, decryption_statement
+from fedtrust.protocol.result import RoundResult
 from fedtrust.protocol.selection import TooFewParticipantsError
-from fedtrust.protocol.spec import Algorithm, Beacon, FederationId, Privacy, RoundSpec, TaskReference
+from fedtrust.protocol.spec import Beacon, FederationId, RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import ArtifactStore
 from fedtrust.store.state import NodeState
 
+__all__ = ["AggregatorInputs", "AggregatorNode"]
+
 SPEC, RESULT = "spec", "result"
 MINIMUM_LEAD = 5
 """A stored plan whose commit deadline is nearer than this many seconds is replaced by a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class AggregatorInputs:
-    """What the operator hands the aggregator: the committee's key, the task, the model to start from."""
-
-    manifest: KeyManifest
-    task: TaskReference
-    metrics: tuple[str, ...]
-    initial_model: Model | None
-    settings: FederationSettings
 
 
 class AggregatorNode:
@@ -353,25 +337,15 @@ class AggregatorNode:
                 got=len(participants),
                 advice="more have to register; who is suspended can run `fedtrust resume`",
             )
-        now = self._ledger.now()
-        return RoundSpec(
-            federation=FederationId(self._ledger.chain_id, self._ledger.contract),
-            round=number,
-            base_model=base.digest,
-            algorithm=Algorithm("fedavg", settings.server_learning_rate, settings.training),
-            task=self._inputs.task,
-            layout=settings.layout(base.parameters, self._inputs.metrics),
-            key_id=self._inputs.manifest.key_id,
-            privacy=Privacy(settings.clip_norm),
-            payout_rule=self._config.payout_rule,
-            beacon=Beacon(draw.beacon_block, draw.beacon),
-            participants=participants,
-            quorum=settings.quorum,
-            deadlines=Deadlines(
-                commit=now + settings.commit_seconds,
-                aggregate=now + settings.commit_seconds + settings.aggregate_seconds,
-                finalize=now + settings.commit_seconds + settings.aggregate_seconds + settings.finalize_seconds,
-            ),
+        return plan_round(
+            FederationId(self._ledger.chain_id, self._ledger.contract),
+            number,
+            base,
+            self._inputs,
+            Beacon(draw.beacon_block, draw.beacon),
+            participants,
+            self._config.payout_rule,
+            self._ledger.now(),
         )
 
     def _base_model(self) -> Model:
@@ -456,52 +430,23 @@ class AggregatorNode:
         )
 
     def _compute_result(self, command: FinalizeRound) -> bytes:
-        number, manifest = command.round, self._inputs.manifest
-        spec, key = self._spec(number), manifest.public_key
-        aggregate_digest = self._state.get(AGGREGATE, number)
-        if aggregate_digest is None:
+        number = command.round
+        aggregate = self._state.get(AGGREGATE, number)
+        if aggregate is None:
             raise RoundError(f"round {number}: this node did not compute the aggregate", advice="restore its state")
-        aggregate = CiphertextVector.from_bytes(self._store.get(aggregate_digest), key)
-        digests = {Address(a): d for a, d in self._state.all(PARTIAL, number).items() if a in command.trustees}
-        partials = {a: ProvenPartial.from_bytes(self._store.get(d), key).partial for a, d in digests.items()}
-        self._report("Opening", round=number, ciphertexts=len(aggregate))
-        opening = combine(manifest, aggregate, {p.index: p for p in partials.values()})
-        statement = decryption_statement(spec, aggregate)
-        proof = prove_decryption(key, aggregate, opening, statement)
         accepted = (self._state.get(ACCEPTED, number) or b"").decode().split()
-        base = Model.from_bytes(self._store.get(spec.base_model))
-        model, decoded = apply_sum(spec, key, base, opening.plaintexts, len(accepted))
         uploads = self.uploads(number)
-        result = RoundResult(
-            federation=spec.federation,
-            round=number,
-            spec=spec.digest,
-            base_model=spec.base_model,
+        partials = self._state.all(PARTIAL, number)
+        inputs = OutcomeInputs(
+            spec=self._spec(number),
+            aggregate=aggregate,
             updates={Address(a): uploads[a] for a in accepted},
-            aggregate=aggregate_digest,
-            partials=digests,
-            wrong_partials=self._blamed(number, partials),
-            plaintexts=self._store.put(PlaintextVector(key, opening.plaintexts).to_bytes()),
-            proof=self._store.put(proof.to_bytes()),
-            model=self._store.put(model.to_bytes()),
-            examples=decoded.examples,
-            evaluation_examples=decoded.evaluation_examples,
-            metrics=decoded.metrics,
+            partials={Address(a): d for a, d in partials.items() if a in command.trustees},
+            refused={Address(a): d for a, d in self._state.all(REFUSED, number).items()},
         )
-        digest = self._store.put(result.to_bytes())
+        digest = compute_outcome(self._inputs.manifest, self._store, inputs, self._report)
         self._state.put(RESULT, number, "", digest)
-        self._report("RoundResult", round=number, examples=decoded.examples, **decoded.metrics)
         return digest
-
-    def _blamed(self, number: int, partials: Mapping[Address, PartialVector]) -> dict[Address, bytes]:
-        """Return the refused partials that the proven ones show to be wrong; the others are nobody's guilt."""
-        refused = {Address(a): d for a, d in self._state.all(REFUSED, number).items() if a not in partials}
-        key = self._inputs.manifest.public_key
-        read = {a: ProvenPartial.from_bytes(self._store.get(d), key).partial for a, d in refused.items()}
-        blamed = {a: refused[a] for a in wrong_partials(self._inputs.manifest, partials, read)}
-        for account, digest in blamed.items():
-            self._report("WrongPartial", round=number, trustee=account, evidence=to_hex(digest))
-        return blamed
 
     def _store_payouts(self, event: RoundSettled) -> None:
         state = self._ledger.round(event.round)  # before anything is folded: a chain out of reach leaves all as it was
@@ -513,25 +458,6 @@ class AggregatorNode:
     def _spec(self, number: int) -> RoundSpec:
         opened = self.follower.history.rounds[number].opened
         return RoundSpec.from_bytes(self._copied(opened.spec_hash, number, "spec"))
-
-
-def require_published(manifest: KeyManifest, published: PublishedKey | None) -> None:
-    """Check that a verified manifest is what the operator published. Raises ConfigurationError."""
-    if published is None or published.key_id != manifest.key_id:
-        raise ConfigurationError(
-            "the key manifest is not the one published on chain",
-            expected=to_hex(published.key_id) if published else "a published key",
-            got=to_hex(manifest.key_id),
-            advice="use the manifest that the operator published, or publish this one with `fedtrust deploy`",
-        )
-    modulus_hash = manifest.public_key.modulus_hash
-    if published.modulus_hash != modulus_hash:
-        raise ConfigurationError(
-            "the contract has another modulus than the key manifest: every honest aggregate would look wrong",
-            expected=to_hex(modulus_hash),
-            got=to_hex(published.modulus_hash),
-            advice="do not take part; the operator has to deploy a new contract",
-        )
 
 
 def _summary(event: object) -> dict[str, object]:

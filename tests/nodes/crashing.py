@@ -70,7 +70,7 @@ class Fragile:
 class KillingFederation(InProcessFederation):
     """Kills ``victims`` at every point where ``kills`` says so, the first time that point is reached."""
 
-    def __init__(self, victims: Callable[[str], bool], kills: Callable[[Point], bool], **settings: int) -> None:
+    def __init__(self, victims: Callable[[str], bool], kills: Callable[[Point], bool], **settings: Any) -> None:
         self._victims, self._kills = victims, kills
         self._armed = False
         self._acting: dict[str, int] = {}

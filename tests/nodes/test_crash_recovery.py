@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from fedtrust.audit.auditor import audit_federation
 from tests.nodes.crashing import KillingFederation, Point, is_aggregator, is_participant, is_trustee
 from tests.nodes.expectations import require_audited, simulated_models
 from tests.nodes.harness import InProcessFederation
+from tests.nodes.misbehaving import SHORT
 
 SMALL = {"rounds": 1, "participants": 2, "trustees": 3}
 
@@ -41,6 +43,26 @@ def test_killed_once_at_any_single_point(name: str) -> None:
         once.run()
         assert once.models() == expected, point
         assert once.chain.last_round() == 1, point
+
+
+@pytest.mark.parametrize(
+    ("victims", "at_least"),
+    [(lambda name: name == "standby", 60), (is_participant, 40), (lambda name: True, 150)],
+    ids=["standby", "participants", "everybody"],
+)
+def test_killed_at_every_durable_act_around_a_take_over(victims: Callable[[str], bool], at_least: int) -> None:
+    """The first aggregator never comes back from the upload phase; the others die, and come back, all the time."""
+    federation = KillingFederation(victims, lambda point: True, standby=True, **SMALL, **SHORT)
+    while federation.aggregator.machine.state.name != "UPLOAD":
+        federation.step()
+    federation.dead.add("aggregator")
+    federation.run()
+    assert len(federation.reached) >= at_least
+    assert federation.chain.last_round() == 1, "no round was lost"
+    assert federation.chain.round(1).taken_over
+    assert federation.models("standby") == simulated_models(federation)
+    report = audit_federation(federation.ledger("operator"), federation.disk("standby").store)
+    assert report.verified, [str(f) for f in report.failures]
 
 
 class RestartedInEveryState(KillingFederation):

@@ -25,7 +25,7 @@ from fedtrust.errors import (
 )
 from fedtrust.ledger.memory import MemoryLedger
 from fedtrust.ledger.types import Role, Status
-from fedtrust.nodes.client import HttpsClient, TryLaterError
+from fedtrust.nodes.client import HttpsClient, HttpsDirectory, TryLaterError
 from fedtrust.nodes.identity import Identity
 from fedtrust.nodes.service import listen
 from fedtrust.nodes.tls import ServerTrust, client_context, verify_registration
@@ -215,6 +215,65 @@ def test_our_own_registration_is_checked_before_we_start(served: ServedFederatio
     ):
         with pytest.raises(kind):
             verify_registration(public, other)
+
+
+# several aggregators
+
+
+def test_an_aggregator_is_found_among_addresses_by_its_certificate(
+    served: ServedFederation, identities: Identities
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"https://127.0.0.1:{free.getsockname()[1]}"
+    registered = served.ledger("operator").identity(served.address("aggregator"))
+    assert registered is not None
+    public = identities["impostor"].public
+    other = replace(
+        registered,
+        account=public.account,
+        certificate=public.certificate,
+        certificate_fingerprint=public.certificate_fingerprint,
+    )
+    known = [registered, other]
+    own, url = identities["cleveland"], served.url or ""
+    directory = HttpsDirectory([nobody, url], own, lambda: known)
+    found = directory.client(registered.account)
+    assert found.uploads(1) == {}
+    assert directory.client(registered.account) is found, "one connection is kept"
+    with pytest.raises(PeerUnreachableError, match="does not answer"):
+        directory.client(other.account)  # it may be the address where nobody answers now
+    with pytest.raises(PeerUnreachableError, match="not registered"):
+        directory.client(served.address("stranger"))
+    known[0] = replace(registered, status=Status.SLASHED)
+    with pytest.raises(PeerUnreachableError, match="SLASHED"):
+        directory.client(registered.account)
+    directory.close()
+    only = HttpsDirectory([url], own, lambda: [registered, other])
+    with pytest.raises(CertificateMismatchError):
+        only.client(other.account)
+    only.close()
+    with pytest.raises(PeerUnreachableError, match="no address"):
+        HttpsDirectory([], own, lambda: known[1:]).client(other.account)
+
+
+def test_the_aggregate_of_a_round_that_has_none_is_nothing(served: ServedFederation) -> None:
+    assert served.https(None).aggregate(1) is None
+    assert get(served, "/rounds/1/aggregate").status_code == 404
+
+
+def test_a_certificate_that_was_rotated_away_is_nobodys(serve: Serve, identities: Identities) -> None:
+    with serve() as federation:
+        hungary = federation.https("hungary")
+        with pytest.raises(TryLaterError):
+            hungary.upload_update(1, b"x")
+        newer = identities["stranger"].public.certificate
+        federation.ledger("hungary").rotate_identity(federation.address("hungary"), newer, bytes(32))
+        federation.trust.follow(federation.ledger("operator").identities())
+        with pytest.raises(CertificateMismatchError, match="not registered"):
+            hungary.upload_update(1, b"x")
+        with pytest.raises(TryLaterError):
+            federation.https("stranger").upload_update(1, b"x")
+        assert federation.trust.peer(newer, Role.PARTICIPANT).account == federation.address("hungary")
 
 
 # the connection itself
