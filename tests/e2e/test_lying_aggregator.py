@@ -49,7 +49,7 @@ from fedtrust.protocol.dispute import (
     square_modulus_bytes,
 )
 from fedtrust.protocol.history import FederationHistory
-from tests.e2e.federation import Federation, Node, environment, federation
+from tests.e2e.federation import Federation, Node, environment, federation, fedtrust
 from tests.e2e.lying_aggregator import WRONG_COLUMN
 from tests.e2e.people import People
 
@@ -299,6 +299,10 @@ def test_an_honest_aggregator_cannot_be_framed(tmp_path: Path, anvil: Devnet, pe
         made.start_aggregator()
         made.start("standby", *made.hospitals, *made.trustee_names)
         made.await_phase(1, Phase.FINALIZED)
+        for place in (made.url, made.artifacts):  # anybody may look, without an account
+            looked = fedtrust("watch", *made.chain, "--artifacts", place, "--dry-run", "--once", "--json")
+            assert looked.code == 0, looked.out + looked.err
+            assert '"RoundChecked", "round": 1' in looked.out
         hostile, reader = Hostile(made), made.reader
         ledger, round = hostile.ledger, hostile.round
         spent = 0
