@@ -424,7 +424,7 @@ contract DisputesFramingTest is CourtFixture {
         admit(VM.addr(0x5678), IFederation.Role.PARTICIPANT);
         _expectNotInForce(VM.addr(0x5678), 0x5678, 1, 1);
         _expectNotInForce(VM.addr(0x9abc), 0x9abc, 1, 1);
-        _expectNotInForce(lead(), LEAD_KEY, 1, 1);
+        _expectNotInForce(standby(), STANDBY_KEY, 1, 1); // its index is that of a participant that was selected
     }
 
     /// @dev The same update signed in two epochs, or twice in one, is one update; and two epochs are no equivocation.
@@ -537,6 +537,10 @@ contract DisputesFramingTest is CourtFixture {
         );
         uint256 staked = federation.totalStake();
 
+        announce(CHALLENGER, abi.encode(IDisputes.Kind.AGGREGATE, uint256(1), uint32(1)));
+        expectDispute(IDisputes.DisputeTooLate.selector, 1);
+        VM.prank(CHALLENGER);
+        court.challengeAggregate{value: BOND}(1, 1, SALT);
         expectDispute(IDisputes.DisputeTooLate.selector, 1);
         conclude(CHALLENGER, dispute, 1);
         expectDispute(IDisputes.DisputeTooLate.selector, 1);

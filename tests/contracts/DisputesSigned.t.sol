@@ -76,17 +76,9 @@ contract DisputesSignedTest is CourtFixture {
 
     /// @dev Each part of the content counts: the number of ciphertexts and the proof's hash, too.
     function test_equivocation_otherParts_convict() public {
-        toEnd(1);
-        announceEquivocation(CHALLENGER, 1, participant(0));
-        IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
-        IDisputes.SignedUpdate memory second =
-            IDisputes.SignedUpdate(1, roots[0], LEAVES, keccak256("another proof"), "");
-        bytes32 structHash = keccak256(
-            abi.encode(UPDATE_TYPEHASH, uint256(1), SPEC, uint32(1), roots[0], LEAVES, second.proofHash)
-        );
-        second.signature = signWith(participantKey(0), typedData(structHash));
-        equivocate(CHALLENGER, 1, participant(0), first, second);
-        assertStatus(participant(0), IFederation.Status.SLASHED);
+        _equivocateWith(LEAVES, keccak256("another proof"));
+        setUp();
+        _equivocateWith(LEAVES + 1, proofOf(0));
     }
 
     function test_equivocation_ofWallet_convicts() public {
@@ -194,6 +186,21 @@ contract DisputesSignedTest is CourtFixture {
             signedBy(participantKey(which), round, SPEC, 1, first),
             signedBy(participantKey(which), round, SPEC, 1, second)
         );
+    }
+
+    /// @dev The same root twice, with another number of ciphertexts or another proof the second time.
+    function _equivocateWith(uint32 ciphertexts, bytes32 proofHash) private {
+        toEnd(1);
+        announceEquivocation(CHALLENGER, 1, participant(0));
+        IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
+        bytes32 structHash = keccak256(
+            abi.encode(UPDATE_TYPEHASH, uint256(1), SPEC, uint32(1), roots[0], ciphertexts, proofHash)
+        );
+        bytes memory signature = signWith(participantKey(0), typedData(structHash));
+        IDisputes.SignedUpdate memory second =
+            IDisputes.SignedUpdate(1, roots[0], ciphertexts, proofHash, signature);
+        equivocate(CHALLENGER, 1, participant(0), first, second);
+        assertStatus(participant(0), IFederation.Status.SLASHED);
     }
 
     function _omit(uint256 privateKey, uint32 epoch) private {
