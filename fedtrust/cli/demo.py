@@ -21,10 +21,11 @@ from fedtrust.cli.ceremony import MANIFEST_FILE, share_file
 from fedtrust.cli.chain import open_artifacts
 from fedtrust.cli.demo_progress import follow_rounds
 from fedtrust.cli.heart import HEART_TASKS, compare_heart, heart_settings, hospital_tasks
+from fedtrust.cli.members_table import members_table
 from fedtrust.cli.output import console
 from fedtrust.cli.processes import Child, ChildFailedError, Processes
 from fedtrust.cli.status import describe
-from fedtrust.cli.tables import comparison_table, members_table, payouts_table
+from fedtrust.cli.tables import comparison_table, payouts_table
 from fedtrust.errors import ConfigurationError
 from fedtrust.learning.baselines import Comparison, evaluate_everywhere
 from fedtrust.learning.heart import HOSPITALS, HeartDisease

@@ -14,8 +14,8 @@ from rich.table import Table
 from fedtrust.cli import options
 from fedtrust.cli.account import asset_name, plain
 from fedtrust.cli.chain import open_reader
+from fedtrust.cli.members_table import members_table
 from fedtrust.cli.output import console
-from fedtrust.cli.tables import members_table
 from fedtrust.crypto.encoding import to_hex
 from fedtrust.ledger.events import (
     AggregateChallenged,

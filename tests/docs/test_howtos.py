@@ -83,7 +83,10 @@ def test_the_pages_together_make_a_verified_federation(tmp_path: Path) -> None:
             "Admit everybody",
             "Write the settings and the first model",
         )
-        secrets = {"trustee": "trustee.pass", "trustee-2": "t2.pass", "clinic": "clinic.pass", "bank": "bank.pass"}
+        secrets = {
+            "trustee": "trustee.pass", "trustee-2": "t2.pass", "trustee-3": "t3.pass", "clinic": "clinic.pass",
+            "bank": "bank.pass",
+        }  # fmt: skip
         for name, passphrase in secrets.items():
             session.adopt_exports(FEDTRUST_PASSPHRASE_FILE=passphrase)
             if name == "trustee":
@@ -92,6 +95,9 @@ def test_the_pages_together_make_a_verified_federation(tmp_path: Path) -> None:
                 second = {"trustee-home": "t2-home", "--identity trustee": "--identity trustee-2", "share-1": "share-2"}
                 people.as_others(TRUSTEE, "Register", second)
                 people.as_others(TRUSTEE, "Run", {"terminal trustee": "terminal trustee-2", **second})
+            elif name == "trustee-3":  # registers, and is never seen again
+                third = {"trustee-home": "t3-home", "--identity trustee": "--identity trustee-3"}
+                people.as_others(TRUSTEE, "Register", third)
             elif name == "clinic":
                 people.follow(PARTICIPANT, "Register", "Run")
             else:
