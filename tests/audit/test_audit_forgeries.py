@@ -519,9 +519,10 @@ def test_revoked_participant_and_trustee_cannot_go_on() -> None:
 
 def test_revoked_trustee_cannot_attest() -> None:
     class Revoked(RoundPlayer):
-        def attest(self) -> None:
-            self.federation.ledger("operator").revoke_identity(self.federation.address("trustee-0"))
-            super().attest()
+        def active_trustees(self) -> list[str]:
+            names = super().active_trustees()
+            self.federation.ledger("operator").revoke_identity(self.federation.address(names[0]))
+            return names
 
     federation = PlayedFederation.make()
     forge(federation, Forgiving)
