@@ -585,6 +585,46 @@ SITUATIONS: dict[str, tuple[Command, ExitCode, tuple[str, ...]]] = {
     ),
     # usage
     "an unknown option": (lambda s: s.status("--colour", "blue"), ExitCode.USAGE, ("No such option", "--colour")),
+    "a standby without a peer": (
+        lambda s: [*s.node("aggregator"), "--standby"],
+        ExitCode.USAGE,
+        ("--standby needs --peer",),
+    ),
+    "gas money that is no amount": (
+        lambda s: s.operator(
+            "admit", "--contract", s.made.contract, "--gas-money", "some", s.made.people.identity("va")
+        ),
+        ExitCode.USAGE,
+        ("--gas-money", "some", "is not an amount"),
+    ),
+    "rewards that are no amount": (
+        lambda s: s.operator("fund", "--contract", s.made.contract, "--", "-1"),
+        ExitCode.USAGE,
+        ("AMOUNT", "-1", "is not an amount"),
+    ),
+    "a rotation to nowhere": (
+        lambda s: s.operator("rotate", "--contract", s.made.contract, identity="va"),
+        ExitCode.USAGE,
+        ("Missing option", "--to"),
+    ),
+    "an account to expire that is none": (
+        lambda s: s.operator("expire", "--contract", s.made.contract, "va"),
+        ExitCode.USAGE,
+        ("ACCOUNT", "va", "EIP-55"),
+    ),
+    "a round that no head can have": (
+        lambda s: ["head", "prove", *s.made.chain, "--round", 0, "--out", s.folder / "head.json"],
+        ExitCode.USAGE,
+        ("--round",),
+    ),
+    "a head proof that is none": (
+        lambda s: [
+            "head", "verify", s.file("head.json", "{}"), "--contract", s.made.contract,
+            "--block-hash", "0x" + "00" * 32,
+        ],
+        ExitCode.ARTIFACT,
+        ("head proof has no field 'format'",),
+    ),
     "an unknown command": (lambda s: ["conquer"], ExitCode.USAGE, ("No such command", "conquer")),
     "a missing option": (lambda s: ["status"], ExitCode.USAGE, ("Missing option", "--contract")),
     "an unknown choice": (
