@@ -38,8 +38,9 @@ class Mirror:
             return False
         for number in sorted(history.rounds.keys() - self._complete, reverse=True):
             seen = history.rounds[number]
-            if seen.aggregator == own or (seen.aborted is not None) or (seen.voided is not None):
-                self._complete.add(number)
+            if seen.aggregator == own or seen.aborted is not None or seen.voided is not None:
+                if seen.ended is not None:  # until then another may take it over from us
+                    self._complete.add(number)
                 continue
             try:
                 copied = self._copy(seen)

@@ -98,16 +98,20 @@ def test_the_first_dies_after_it_finalised_and_the_standby_opens_the_next_from_i
     assert federation.chain.round(2).base_round == 1
 
 
-def test_the_first_comes_back_and_follows() -> None:
+@pytest.mark.parametrize("crashed", [False, True])
+def test_the_first_comes_back_and_follows(crashed: bool) -> None:
     federation = with_standby()
     federation.until(in_state(federation, S.UPLOAD))
     federation.dead.add("aggregator")
     federation.until(lambda: federation.chain.round(1).taken_over)
     federation.dead.clear()
-    federation.restart("aggregator")
+    if crashed:
+        federation.restart("aggregator")
     federation.run()
     assert ran(federation) == ["standby", "standby"]
     assert federation.aggregator.machine.finalized == 2
+    report = audit_federation(federation.ledger("operator"), federation.artifacts)
+    assert report.verified, [str(f) for f in report.failures]
 
 
 def test_receipts_are_kept_and_name_the_aggregator_that_gave_them() -> None:
