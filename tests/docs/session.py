@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.docs.markdown import ROOT, Block, blocks
 
-PATIENCE = 180.0
+PATIENCE = 300.0
 _PAUSE = threading.Event()
 _PRELUDE = "set -euo pipefail\n"
 
