@@ -21,7 +21,12 @@ abstract contract SignedDisputes is Docket {
         bytes32 salt
     ) external payable {
         IFederation.Round memory disputed = _disputableRound(round, false);
-        _useAnnouncement(abi.encode(Kind.EQUIVOCATION, round, account), salt);
+        _useAnnouncement(
+            abi.encode(
+                Kind.EQUIVOCATION, round, account, keccak256(first.signature), keccak256(second.signature)
+            ),
+            salt
+        );
         _requireInForce(round, disputed.selected, account, first.epoch, second.epoch);
         if (
             first.root == second.root && first.ciphertexts == second.ciphertexts
@@ -42,7 +47,7 @@ abstract contract SignedDisputes is Docket {
         bytes32 salt
     ) external payable {
         IFederation.Round memory disputed = _disputableRound(round, true);
-        _useAnnouncement(abi.encode(Kind.OMISSION, round, participant), salt);
+        _useAnnouncement(abi.encode(Kind.OMISSION, round, participant, keccak256(signature)), salt);
         if (!_isAmong(participant, disputed.committed & ~disputed.accepted)) {
             revert DisputeNotOmitted(round, participant);
         }

@@ -192,8 +192,9 @@ interface IDisputes {
 
     /// @notice Anyone: announce a dispute by `keccak256(abi.encode(sender, keccak256(content), salt))`. The content is
     /// `abi.encode(kind, round, leaf)` for an aggregate, `abi.encode(kind, round, participant, leaf)` for availability
-    /// (participant zero for the aggregate), `abi.encode(kind, round, account)` for an equivocation, and
-    /// `abi.encode(kind, round, participant)` for an omission.
+    /// (participant zero for the aggregate), `abi.encode(kind, round, account, keccak256(first.signature),
+    /// keccak256(second.signature))` for an equivocation, and `abi.encode(kind, round, participant,
+    /// keccak256(signature))` for an omission: who has not seen the signatures cannot announce them in advance.
     function announce(bytes32 announcement) external;
 
     /// @notice Anyone, with a bond: dispute that ciphertext `leaf` of the aggregate is the product of the accepted ones.

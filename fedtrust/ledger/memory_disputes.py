@@ -256,9 +256,13 @@ class MemoryDisputes(MemoryEndings):
     ) -> None:
         """Anyone, with a bond that comes back: show two updates of different content that ``account`` signed."""
         disputed = self._disputable_round(call, number, with_aggregate=False)
-        content = encode(["uint8", "uint256", "address"], [int(DisputeKind.EQUIVOCATION), number, account])
-        self._use_announcement(call, content, salt)
         one, other = SignedUpdate(*first), SignedUpdate(*second)
+        evidence = [keccak(one.signature), keccak(other.signature)]
+        content = encode(
+            ["uint8", "uint256", "address", "bytes32", "bytes32"],
+            [int(DisputeKind.EQUIVOCATION), number, account, *evidence],
+        )
+        self._use_announcement(call, content, salt)
         self._require_in_force(disputed, account, one.epoch, other.epoch)
         if (one.root, one.ciphertexts, one.proof_hash) == (other.root, other.ciphertexts, other.proof_hash):
             raise Revert("DisputeSameContent")
@@ -274,7 +278,10 @@ class MemoryDisputes(MemoryEndings):
     ) -> None:
         """Anyone, with a bond that comes back: show the receipt for an update that the aggregator left out."""
         disputed = self._disputable_round(call, number, with_aggregate=True)
-        content = encode(["uint8", "uint256", "address"], [int(DisputeKind.OMISSION), number, participant])
+        content = encode(
+            ["uint8", "uint256", "address", "bytes32"],
+            [int(DisputeKind.OMISSION), number, participant, keccak(signature)],
+        )
         self._use_announcement(call, content, salt)
         if not self._is_among(participant, disputed.committed & ~disputed.accepted):
             raise Revert("DisputeNotOmitted", number, participant)

@@ -505,7 +505,14 @@ class LedgerWrites(LedgerReader, ABC):
             f"challenge_equivocation:{number}:{account}",
             "challengeEquivocation",
             (number, account, *signed),
-            _content(DisputeKind.EQUIVOCATION, number, ("address", account)),
+            # with the evidence, so that nobody can announce it in advance who has not seen it
+            _content(
+                DisputeKind.EQUIVOCATION,
+                number,
+                ("address", account),
+                ("bytes32", keccak(bytes(first.signature))),
+                ("bytes32", keccak(bytes(second.signature))),
+            ),
             lambda reader: effects.decided_at_once(reader, self.account, number, DisputeKind.EQUIVOCATION, account),
         )
 
@@ -520,7 +527,7 @@ class LedgerWrites(LedgerReader, ABC):
             f"challenge_omission:{number}:{participant}",
             "challengeOmission",
             (number, participant, epoch, root, bytes(signature)),
-            _content(DisputeKind.OMISSION, number, ("address", participant)),
+            _content(DisputeKind.OMISSION, number, ("address", participant), ("bytes32", keccak(bytes(signature)))),
             # one is enough: the aggregator has no more to lose
             lambda reader: effects.decided_at_once(reader, self.account, number, DisputeKind.OMISSION),
         )

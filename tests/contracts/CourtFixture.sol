@@ -299,8 +299,27 @@ abstract contract CourtFixture is FederationFixture {
         );
     }
 
-    function announceEquivocation(address sender, uint256 round, address account) internal {
-        announce(sender, abi.encode(IDisputes.Kind.EQUIVOCATION, round, account));
+    function announceEquivocation(
+        address sender,
+        uint256 round,
+        address account,
+        IDisputes.SignedUpdate memory first,
+        IDisputes.SignedUpdate memory second
+    ) internal {
+        bytes32 one = keccak256(first.signature);
+        bytes32 two = keccak256(second.signature);
+        announce(sender, abi.encode(IDisputes.Kind.EQUIVOCATION, round, account, one, two));
+    }
+
+    function announceAndEquivocate(
+        address sender,
+        uint256 round,
+        address account,
+        IDisputes.SignedUpdate memory first,
+        IDisputes.SignedUpdate memory second
+    ) internal {
+        announceEquivocation(sender, round, account, first, second);
+        equivocate(sender, round, account, first, second);
     }
 
     function equivocate(
@@ -314,8 +333,10 @@ abstract contract CourtFixture is FederationFixture {
         court.challengeEquivocation{value: BOND}(round, account, first, second, SALT);
     }
 
-    function announceOmission(address sender, uint256 round, address participant_) internal {
-        announce(sender, abi.encode(IDisputes.Kind.OMISSION, round, participant_));
+    function announceOmission(address sender, uint256 round, address participant_, bytes memory signature)
+        internal
+    {
+        announce(sender, abi.encode(IDisputes.Kind.OMISSION, round, participant_, keccak256(signature)));
     }
 
     function omit(

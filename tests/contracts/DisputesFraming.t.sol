@@ -295,6 +295,26 @@ contract DisputesFramingTest is CourtFixture {
         court.challengeAggregate{value: BOND}(1, 1, SALT); // in the block in which it was repeated
     }
 
+    /// @dev Announcing in advance what anybody might be caught at, to take the proof from who finds it: the announcement of
+    /// what is decided at once holds the signatures, which nobody knows before they are shown.
+    function test_announcedInAdvance() public {
+        toEnd(1);
+        IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
+        IDisputes.SignedUpdate memory second = signedBy(participantKey(0), 1, SPEC, 1, OTHER_ROOT);
+        bytes memory receipt = receiptBy(LEAD_KEY, 1, 1, participant(LATE), roots[LATE]);
+        IDisputes.SignedUpdate memory unknown;
+        announceEquivocation(RIVAL, 1, participant(0), first, unknown);
+        announceOmission(RIVAL, 1, participant(LATE), "");
+        announceEquivocation(CHALLENGER, 1, participant(0), first, second);
+        expectKind(IDisputes.DisputeNotAnnounced.selector);
+        equivocate(RIVAL, 1, participant(0), first, second);
+        expectKind(IDisputes.DisputeNotAnnounced.selector);
+        omit(RIVAL, 1, participant(LATE), 1, roots[LATE], receipt);
+        assertUnharmed(1);
+        equivocate(CHALLENGER, 1, participant(0), first, second);
+        assertStatus(participant(0), IFederation.Status.SLASHED);
+    }
+
     /// @dev An announcement is for one dispute of one content; to use it again it must be made again.
     function test_announcedSomethingElse() public harmless {
         announce(CHALLENGER, abi.encode(IDisputes.Kind.AGGREGATE, uint256(1), uint32(1)));
@@ -371,13 +391,13 @@ contract DisputesFramingTest is CourtFixture {
     function test_settled() public harmless {
         announce(CHALLENGER, abi.encode(IDisputes.Kind.AGGREGATE, uint256(1), uint32(1)));
         announceDemand(CHALLENGER, 1, address(0), 1);
-        announceEquivocation(CHALLENGER, 1, participant(0));
-        announceOmission(CHALLENGER, 1, participant(LATE));
-        settle(1);
-        uint256 staked = federation.totalStake();
         IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
         IDisputes.SignedUpdate memory second = signedBy(participantKey(0), 1, SPEC, 1, OTHER_ROOT);
+        announceEquivocation(CHALLENGER, 1, participant(0), first, second);
         bytes memory receipt = receiptBy(LEAD_KEY, 1, 1, participant(LATE), roots[LATE]);
+        announceOmission(CHALLENGER, 1, participant(LATE), receipt);
+        settle(1);
+        uint256 staked = federation.totalStake();
         for (uint256 i = 0; i < 2; ++i) {
             // in the window's time too: what was settled is settled
             if (i == 1) VM.warp(START);
@@ -403,12 +423,12 @@ contract DisputesFramingTest is CourtFixture {
     function test_stolenRetiredKey() public {
         rotate(participant(0), VM.addr(0x1234));
         toOpened(1);
-        announceEquivocation(CHALLENGER, 1, participant(0));
         IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
         IDisputes.SignedUpdate memory second = signedBy(participantKey(0), 1, SPEC, 1, OTHER_ROOT);
+        announceEquivocation(CHALLENGER, 1, participant(0), first, second);
         expectDispute(IDisputes.DisputeNotInForce.selector, 1, participant(0));
         equivocate(CHALLENGER, 1, participant(0), first, second);
-        announceEquivocation(CHALLENGER, 1, VM.addr(0x1234));
+        announceEquivocation(CHALLENGER, 1, VM.addr(0x1234), first, second);
         VM.expectRevert(abi.encodeWithSelector(IDisputes.DisputeInvalidSignature.selector, VM.addr(0x1234)));
         equivocate(CHALLENGER, 1, VM.addr(0x1234), first, second);
         assertUnharmed(1);
@@ -431,7 +451,7 @@ contract DisputesFramingTest is CourtFixture {
     function test_sameContent() public harmless {
         rotate(participant(0), participant(0));
         IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
-        announceEquivocation(CHALLENGER, 1, participant(0));
+        announceEquivocation(CHALLENGER, 1, participant(0), first, first);
         VM.expectRevert(IDisputes.DisputeSameContent.selector);
         equivocate(CHALLENGER, 1, participant(0), first, first);
         _expectNotInForce(participant(0), participantKey(0), 1, 2);
@@ -465,7 +485,7 @@ contract DisputesFramingTest is CourtFixture {
         IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
         IDisputes.SignedUpdate memory second = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
         second.signature = _malleate(second.signature);
-        announceEquivocation(CHALLENGER, 1, participant(0));
+        announceEquivocation(CHALLENGER, 1, participant(0), first, second);
         VM.expectRevert(IDisputes.DisputeSameContent.selector);
         equivocate(CHALLENGER, 1, participant(0), first, second);
         second = signedBy(participantKey(0), 1, SPEC, 1, OTHER_ROOT);
@@ -486,7 +506,7 @@ contract DisputesFramingTest is CourtFixture {
 
         for (uint32 epoch = 0; epoch < 3; epoch += 2) {
             receipt = receiptBy(LEAD_KEY, 1, epoch, participant(LATE), roots[LATE]);
-            announceOmission(CHALLENGER, 1, participant(LATE));
+            announceOmission(CHALLENGER, 1, participant(LATE), receipt);
             expectDispute(IDisputes.DisputeNotInForce.selector, 1, lead());
             omit(CHALLENGER, 1, participant(LATE), epoch, roots[LATE], receipt);
         }
@@ -497,7 +517,7 @@ contract DisputesFramingTest is CourtFixture {
         address[3] memory others = [participant(0), trustee(0), address(0x5555)];
         for (uint256 i = 0; i < 3; ++i) {
             bytes memory receipt = receiptBy(LEAD_KEY, 1, 1, others[i], roots[0]);
-            announceOmission(CHALLENGER, 1, others[i]);
+            announceOmission(CHALLENGER, 1, others[i], receipt);
             expectDispute(IDisputes.DisputeNotOmitted.selector, 1, others[i]);
             omit(CHALLENGER, 1, others[i], 1, roots[0], receipt);
         }
@@ -512,7 +532,7 @@ contract DisputesFramingTest is CourtFixture {
         federation.takeOver(1);
         VM.prank(standby());
         federation.commitAggregate(1, ACCEPTED, aggregateRoot);
-        announceOmission(CHALLENGER, 1, participant(LATE));
+        announceOmission(CHALLENGER, 1, participant(LATE), receipt);
         VM.expectRevert(abi.encodeWithSelector(IDisputes.DisputeInvalidSignature.selector, standby()));
         omit(CHALLENGER, 1, participant(LATE), 1, roots[LATE], receipt);
         assertUnharmed(1);
@@ -527,8 +547,7 @@ contract DisputesFramingTest is CourtFixture {
         uint256 dispute = challenge(CHALLENGER, 1, 1);
         uint256 demanded = demand(CHALLENGER, 1, 0, 1);
         multiplyAll(CHALLENGER, dispute, 1);
-        announceEquivocation(RIVAL, 1, participant(0));
-        equivocate(
+        announceAndEquivocate(
             RIVAL,
             1,
             participant(0),
@@ -656,13 +675,13 @@ contract DisputesFramingTest is CourtFixture {
         uint256 other = (seed >> 8) % PARTICIPANTS;
         IDisputes.SignedUpdate memory first = signedBy(participantKey(which), 1, SPEC, 1, roots[which]);
         IDisputes.SignedUpdate memory second = signedBy(participantKey(other), 1, SPEC, 1, roots[other]);
-        announceEquivocation(sender, 1, participant(which));
+        announceEquivocation(sender, 1, participant(which), first, second);
         VM.prank(sender);
         try court.challengeEquivocation{value: BOND}(1, participant(which), first, second, SALT) {} catch {}
 
         bytes memory receipt =
             receiptBy(which == LATE ? STANDBY_KEY : LEAD_KEY, 1, 1, participant(which), roots[which]);
-        announceOmission(sender, 1, participant(other));
+        announceOmission(sender, 1, participant(other), receipt);
         VM.prank(sender);
         try court.challengeOmission{value: BOND}(1, participant(other), 1, roots[which], receipt, SALT) {}
             catch {}
@@ -717,9 +736,9 @@ contract DisputesFramingTest is CourtFixture {
     }
 
     function _expectNotInForce(address account, uint256 privateKey, uint32 first, uint32 second) private {
-        announceEquivocation(CHALLENGER, 1, account);
         IDisputes.SignedUpdate memory one = signedBy(privateKey, 1, SPEC, first, roots[0]);
         IDisputes.SignedUpdate memory two = signedBy(privateKey, 1, SPEC, second, OTHER_ROOT);
+        announceEquivocation(CHALLENGER, 1, account, one, two);
         expectDispute(IDisputes.DisputeNotInForce.selector, 1, account);
         equivocate(CHALLENGER, 1, account, one, two);
     }
@@ -729,8 +748,8 @@ contract DisputesFramingTest is CourtFixture {
         IDisputes.SignedUpdate memory first,
         IDisputes.SignedUpdate memory second
     ) private {
-        announceEquivocation(CHALLENGER, 1, participant(0));
         for (uint256 i = 0; i < 2; ++i) {
+            announceEquivocation(CHALLENGER, 1, participant(0), first, second);
             VM.expectRevert(
                 abi.encodeWithSelector(IDisputes.DisputeInvalidSignature.selector, participant(0))
             );
@@ -740,7 +759,7 @@ contract DisputesFramingTest is CourtFixture {
     }
 
     function _expectInvalidReceipt(bytes32 root, bytes memory receipt) private {
-        announceOmission(CHALLENGER, 1, participant(LATE));
+        announceOmission(CHALLENGER, 1, participant(LATE), receipt);
         VM.expectRevert(abi.encodeWithSelector(IDisputes.DisputeInvalidSignature.selector, lead()));
         omit(CHALLENGER, 1, participant(LATE), 1, root, receipt);
     }

@@ -44,9 +44,9 @@ contract DisputesSignedTest is CourtFixture {
 
     function test_equivocation_event() public {
         toEnd(1);
-        announceEquivocation(CHALLENGER, 1, participant(0));
         IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
         IDisputes.SignedUpdate memory second = signedBy(participantKey(0), 1, SPEC, 1, OTHER_ROOT);
+        announceEquivocation(CHALLENGER, 1, participant(0), first, second);
         VM.expectEmit(address(court));
         emit IDisputes.DisputeDecided(
             0, 1, IDisputes.Kind.EQUIVOCATION, IDisputes.Outcome.PROVEN, CHALLENGER, participant(0)
@@ -86,8 +86,7 @@ contract DisputesSignedTest is CourtFixture {
         Wallet wallet = new Wallet(VM.addr(ownerKey));
         register(address(wallet), IFederation.Role.PARTICIPANT);
         toOpened(1);
-        announceEquivocation(CHALLENGER, 1, address(wallet));
-        equivocate(
+        announceAndEquivocate(
             CHALLENGER,
             1,
             address(wallet),
@@ -110,8 +109,7 @@ contract DisputesSignedTest is CourtFixture {
     function test_equivocation_inLaterEpoch_convicts() public {
         rotate(participant(0), participant(0));
         toEnd(1);
-        announceEquivocation(CHALLENGER, 1, participant(0));
-        equivocate(
+        announceAndEquivocate(
             CHALLENGER,
             1,
             participant(0),
@@ -125,8 +123,8 @@ contract DisputesSignedTest is CourtFixture {
 
     function test_omission_convicts() public {
         toEnd(1);
-        announceOmission(CHALLENGER, 1, participant(LATE));
         bytes memory receipt = receiptBy(LEAD_KEY, 1, 1, participant(LATE), roots[LATE]);
+        announceOmission(CHALLENGER, 1, participant(LATE), receipt);
         VM.expectEmit(address(court));
         emit IDisputes.DisputeDecided(
             0, 1, IDisputes.Kind.OMISSION, IDisputes.Outcome.PROVEN, CHALLENGER, lead()
@@ -152,8 +150,8 @@ contract DisputesSignedTest is CourtFixture {
 
     function test_omission_withoutAggregate_reverts() public {
         toCommitted(1);
-        announceOmission(CHALLENGER, 1, participant(LATE));
         bytes memory receipt = receiptBy(LEAD_KEY, 1, 1, participant(LATE), roots[LATE]);
+        announceOmission(CHALLENGER, 1, participant(LATE), receipt);
         expectDispute(IDisputes.DisputeTooLate.selector, 1);
         omit(CHALLENGER, 1, participant(LATE), 1, roots[LATE], receipt);
     }
@@ -169,8 +167,8 @@ contract DisputesSignedTest is CourtFixture {
         federation.closeCommits(1);
         VM.prank(lead());
         federation.commitAggregate(1, ACCEPTED, aggregateRoot);
-        announceOmission(CHALLENGER, 1, address(0x1234));
         bytes memory receipt = receiptBy(LEAD_KEY, 1, 1, address(0x1234), roots[0]);
+        announceOmission(CHALLENGER, 1, address(0x1234), receipt);
         expectDispute(IDisputes.DisputeNotOmitted.selector, 1, address(0x1234));
         omit(CHALLENGER, 1, address(0x1234), 1, roots[0], receipt);
     }
@@ -178,8 +176,7 @@ contract DisputesSignedTest is CourtFixture {
     // ------------------------------------------------------------------------------------------------------ steps
 
     function _equivocate(uint256 round, uint256 which, bytes32 first, bytes32 second) private {
-        announceEquivocation(CHALLENGER, round, participant(which));
-        equivocate(
+        announceAndEquivocate(
             CHALLENGER,
             round,
             participant(which),
@@ -191,7 +188,6 @@ contract DisputesSignedTest is CourtFixture {
     /// @dev The same root twice, with another number of ciphertexts or another proof the second time.
     function _equivocateWith(uint32 ciphertexts, bytes32 proofHash) private {
         toEnd(1);
-        announceEquivocation(CHALLENGER, 1, participant(0));
         IDisputes.SignedUpdate memory first = signedBy(participantKey(0), 1, SPEC, 1, roots[0]);
         bytes32 structHash = keccak256(
             abi.encode(UPDATE_TYPEHASH, uint256(1), SPEC, uint32(1), roots[0], ciphertexts, proofHash)
@@ -199,13 +195,13 @@ contract DisputesSignedTest is CourtFixture {
         bytes memory signature = signWith(participantKey(0), typedData(structHash));
         IDisputes.SignedUpdate memory second =
             IDisputes.SignedUpdate(1, roots[0], ciphertexts, proofHash, signature);
-        equivocate(CHALLENGER, 1, participant(0), first, second);
+        announceAndEquivocate(CHALLENGER, 1, participant(0), first, second);
         assertStatus(participant(0), IFederation.Status.SLASHED);
     }
 
     function _omit(uint256 privateKey, uint32 epoch) private {
-        announceOmission(CHALLENGER, 1, participant(LATE));
         bytes memory receipt = receiptBy(privateKey, 1, epoch, participant(LATE), roots[LATE]);
+        announceOmission(CHALLENGER, 1, participant(LATE), receipt);
         omit(CHALLENGER, 1, participant(LATE), epoch, roots[LATE], receipt);
     }
 }
