@@ -242,22 +242,23 @@ def _wrong_column(evidence: Evidence, facts: RoundFacts, cause: DisputeDecided, 
     """Multiply the accepted updates as they were committed: the disputed ciphertext must not be their product."""
     if first(facts.events, RoundFinalized) is None:
         raise NotCheckedError("the round was voided before it had a result record, so nothing names its artifacts")
-    challenge = facts.timeline.challenges[cause.dispute]
-    accepted = facts.accepted()
+    leaf = facts.timeline.challenges[cause.dispute].leaf
+    counts: dict[str, int] = {}  # of ciphertexts, as the committed roots keep them
     try:
         record = RoundResult.from_bytes(evidence.artifact("result record", facts.state.result_hash))
-        vectors = _committed_vectors(evidence, facts, record, accepted)
-        columns = multiply_columns(manifest.public_key, vectors)
+        columns = multiply_columns(manifest.public_key, _committed_vectors(evidence, facts, record, counts))
         aggregate = shown_leaves(evidence.artifact("aggregate", record.aggregate))
+        require_equal("the root of the stored aggregate", facts.state.aggregate_root, merkle_root(aggregate))
+        counts["the aggregate"] = len(aggregate)
     except FedtrustError as error:
-        # what a convicted aggregator left behind need not be whole; the contract saw what it needed
-        raise NotCheckedError(f"an artifact of a convicted aggregator: {error.message}") from error
+        if not _miscounted(facts, counts):
+            # what a convicted aggregator left behind need not be whole; the contract saw what it needed
+            raise NotCheckedError(f"an artifact of a convicted aggregator: {error.message}") from error
+    for whose in _miscounted(facts, counts):
+        return Finding.of(None, f"{whose} has {counts[whose]} ciphertexts, and not {facts.opened.ciphertexts}")
     if columns.unfit is not None:
         return Finding.of(None, f"an accepted update has a ciphertext that is none, at {columns.unfit}")
-    if merkle_root(aggregate) != facts.state.aggregate_root:
-        raise NotCheckedError("the stored aggregate is not the one that was committed")
-    leaf = challenge.leaf
-    if leaf < len(aggregate) == len(columns.product) and aggregate[leaf] == columns.product[leaf]:
+    if leaf < len(aggregate) and aggregate[leaf] == columns.product[leaf]:
         raise DiscrepancyError(
             f"ciphertext {leaf} of the aggregate is the product of the accepted ones: the verdict is wrong",
             expected="another ciphertext than the product",
@@ -267,15 +268,20 @@ def _wrong_column(evidence: Evidence, facts: RoundFacts, cause: DisputeDecided, 
     return Finding.of(None, f"ciphertext {leaf} of the aggregate is not the product of the accepted ones")
 
 
+def _miscounted(facts: RoundFacts, counts: dict[str, int]) -> list[str]:
+    return [whose for whose, count in counts.items() if count != facts.opened.ciphertexts]
+
+
 def _committed_vectors(
-    evidence: Evidence, facts: RoundFacts, record: RoundResult, accepted: Sequence[Address]
+    evidence: Evidence, facts: RoundFacts, record: RoundResult, counts: dict[str, int]
 ) -> Iterator[Sequence[bytes]]:
-    """Yield the ciphertexts of each accepted update, compared with its commitment."""
+    """Yield the ciphertexts of each accepted update, compared with its commitment, and note their number."""
     committed = facts.timeline.history.rounds[facts.number].commitments
-    for account in accepted:
+    for account in facts.accepted():
         digest = record.updates.get(account)
         if digest is None:
             raise DiscrepancyError("the result record names no update of an accepted participant", got=account)
         leaves = ShownUpdate.from_bytes(evidence.artifact("update", digest)).leaves
         require_equal(f"the root of the update of {account}", committed[account].root, merkle_root(leaves))
+        counts[f"the update of {account}"] = len(leaves)
         yield leaves

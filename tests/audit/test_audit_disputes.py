@@ -34,10 +34,12 @@ from fedtrust.protocol.dispute import (
     Opening,
     answer,
     column_proof,
+    count_proof,
     demand,
     multiply_columns,
     shown_leaves,
 )
+from fedtrust.protocol.result import RoundResult
 from fedtrust.store.artifacts import MemoryStore
 from tests.audit.audit_fixtures import (
     LyingLedger,
@@ -614,3 +616,58 @@ def test_forged_take_over(taken_over: PlayedFederation, case: str) -> None:
 def test_take_over_denied_by_the_state(taken_over: PlayedFederation, lie: dict[str, Any]) -> None:
     ledger = LyingLedger(taken_over.ledger("operator"), states={1: lie})
     assert (1, "take-over") in failed(audit_federation(ledger, taken_over.artifacts))
+
+
+class WrongCount(RoundPlayer):
+    """The aggregator commits an aggregate of fewer ciphertexts than the round has."""
+
+    def change_aggregate(self, aggregate: CiphertextVector) -> CiphertextVector:
+        return replace(aggregate, values=aggregate.values[:-1])
+
+    def attest(self) -> None:
+        for name in self.active_trustees()[:3]:
+            self.federation.ledger(name).attest(self.number, partial_root=OTHER)
+
+    def finalize(self) -> None:
+        record = RoundResult(
+            federation=self.spec.federation,
+            round=self.number,
+            spec=self.spec.digest,
+            base_model=self.base.digest,
+            updates={who: self.store.put(self.updates[who].to_bytes()) for who in self.accepted},
+            aggregate=self.store.put(self.product.to_bytes()),
+            partials={},
+            wrong_partials={},
+            plaintexts=OTHER,
+            proof=OTHER,
+            model=OTHER,
+            examples=1,
+            evaluation_examples=1,
+            metrics={},
+        )
+        self.ledger.finalize_round(
+            self.number,
+            plaintext_hash=OTHER,
+            proof_hash=OTHER,
+            model_hash=OTHER,
+            result_hash=self.store.put(record.to_bytes()),
+        )
+
+
+def test_an_aggregate_of_another_length_is_a_reason_that_shows() -> None:
+    federation = made()
+    lie = played(federation, WrongCount)
+    proof = count_proof(disputed(lie), None, leaves(lie.product))
+    watcher = federation.ledger("watcher")
+    dispute = watcher.challenge_aggregate(1, 0)
+    watcher.prove_wrong_count(
+        dispute,
+        start=proof.start,
+        commitments=proof.commitments,
+        aggregate_root=proof.aggregate_root,
+        count=proof.count,
+        tree_hash=proof.tree_hash,
+    )
+    report = audit(federation)
+    assert report.failures == ()
+    assert "the aggregate has 2 ciphertexts, and not 3" in (result_of(report, 1, "verdict").found or "")
