@@ -45,6 +45,7 @@ def tables(gas: Mapping[str, int], bars: Mapping[str, int]) -> str:
         lines.append(f"| {name} | {gas[name]:,} | {f'{bars[name]:,}' if name in bars else ''} |")
     relayed = gas["whole round, relayed commits, with settlement"]
     own = gas["whole round, own commits, with settlement"]
+    claimed = gas["settle, after everybody has claimed"] - gas["settle"]
     lines += [
         "",
         "| | ours, relayed | ours, everybody sends its own | closest published peer |",
@@ -53,6 +54,7 @@ def tables(gas: Mapping[str, int], bars: Mapping[str, int]) -> str:
         f"| a round up to its result | {gas['whole round, relayed commits']:,} "
         f"| {gas['whole round, own commits']:,} | not published apart |",
         f"| with settlement | {relayed:,} | {own:,} | {PEER_LEAST:,} to {PEER_MOST:,} |",
+        f"| the same, after everybody has claimed | {relayed + claimed:,} | {own + claimed:,} | not published |",
         f"| with settlement, per participant | {relayed // PARTICIPANTS:,} | {own // PARTICIPANTS:,} "
         f"| {PEER_LEAST // PEER_MOST_PARTICIPANTS:,} at the least |",
         "| updates | encrypted, bound before anybody sees one | the same | in plaintext, hash commit |",

@@ -17,6 +17,7 @@ interface Vm {
     function warp(uint256 timestamp) external;
     function roll(uint256 blockNumber) external;
     function load(address account, bytes32 slot) external view returns (bytes32 word);
+    function store(address account, bytes32 slot, bytes32 word) external;
     function toString(uint256 value) external pure returns (string memory);
     function getBlockTimestamp() external view returns (uint256 timestamp);
     function getBlockNumber() external view returns (uint256 number);

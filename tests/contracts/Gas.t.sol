@@ -78,6 +78,8 @@ contract GasTest is FederationFixture {
         _record("settle", settlement);
         _record("whole round, own commits, with settlement", own.whole + settlement);
         _claims();
+        _round(3, HOSPITALS, false);
+        _record("settle, after everybody has claimed", _settle(3));
     }
 
     function test_gas_relayed() public {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IFederation} from "../../contracts/interfaces/IFederation.sol";
 import {FederationFixture} from "./FederationFixture.sol";
 
 /// @dev Where the contract keeps what outsiders prove with `eth_getProof`, against a block header alone. The numbers are
@@ -10,6 +11,7 @@ contract StorageTest is FederationFixture {
     uint256 private constant HEAD_WORD = 10;
     uint256 private constant POOL_SLOT = 0;
     uint256 private constant TOTAL_STAKE_SLOT = 1;
+    uint256 private constant REPUTATIONS_SLOT = 4;
     uint256 private constant ELIGIBLE_SLOT = 5;
     uint256 private constant KEY_ID_SLOT = 8;
     uint256 private constant IDENTITIES_SLOT = 11;
@@ -74,6 +76,39 @@ contract StorageTest is FederationFixture {
         assertEq(uint256(_load(slot)), first, "one word for all that a call has to know");
         assertEq(_load(slot + 1), sha256(certificateOf(participant(1))), "fingerprint");
         assertEq(_load(slot + 2), sealingKeyOf(participant(1)), "sealing key");
+    }
+
+    /// @dev 1,024 finalised rounds that nobody settled: written to storage, as making them takes too long for a test.
+    function test_openRound_tooManyUnsettled_reverts() public {
+        toFinalized(1);
+        bytes32 progress = _load(PROGRESS_SLOT);
+        uint256 unsettled = uint256(0xffff) << 168;
+        assertEq(uint256(progress) & unsettled, uint256(1) << 168, "one is not settled");
+        bytes32 full = bytes32((uint256(progress) & ~unsettled) | (uint256(1024) << 168));
+        VM.store(address(federation), bytes32(PROGRESS_SLOT), full);
+        openRefused(
+            abi.encodeWithSelector(IFederation.RoundsUnsettled.selector, 1024), AGGREGATOR, 2, ALL, QUORUM
+        );
+        settle(1);
+        open(2); // 1,023 are left
+    }
+
+    /// @dev All have broken so much that no thousandth of reliability is left: the round settles, and the pot goes back.
+    function test_reliability_ofNobody_settles() public {
+        IFederation.Config memory config = defaultConfig();
+        config.payoutRule = IFederation.PayoutRule.RELIABILITY;
+        deploy(config, POOL);
+        toFinalized(1);
+        bytes32 ofRole = keccak256(abi.encode(IFederation.Role.PARTICIPANT, REPUTATIONS_SLOT));
+        for (uint256 i = 0; i < PARTICIPANTS; ++i) {
+            VM.store(address(federation), keccak256(abi.encode(i, ofRole)), bytes32(uint256(5000) << 64));
+        }
+        IFederation.Reputation memory counters = federation.reputationOf(IFederation.Role.PARTICIPANT, 3);
+        assertEq(counters.missed, 5000, "missed");
+        settle(1);
+        assertPhase(1, IFederation.Phase.SETTLED);
+        assertEq(federation.claimable(participant(0)), 0, "nothing");
+        assertEq(federation.rewardPool(), POOL - uint256(REWARD) * 3 / 10, "the participants' pot is back");
     }
 
     function _roundWord(uint256 round, uint256 word) private view returns (bytes32) {
