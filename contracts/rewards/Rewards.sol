@@ -36,7 +36,7 @@ abstract contract Rewards is Configuration, ReentrancyGuardTransient {
     function claim() external nonReentrant returns (uint256 amount) {
         amount = claimable(msg.sender);
         if (amount == 0) return 0;
-        delete _rewards[msg.sender];
+        _rewards[msg.sender].amount = 0; // the word stays: the next reward changes it, which is cheaper than making it
         delete _deposits[msg.sender];
         emit RewardClaimed(msg.sender, amount);
         if (ASSET != address(0)) {
@@ -49,13 +49,11 @@ abstract contract Rewards is Configuration, ReentrancyGuardTransient {
 
     /// @inheritdoc IFederation
     function expireReward(address account) external {
-        RewardBalance memory balance = _rewards[account];
-        if (balance.amount == 0 || block.timestamp < balance.expiresAt) {
-            revert RewardNotExpired(account, balance.expiresAt);
-        }
-        delete _rewards[account];
-        _pool += balance.amount;
-        emit RewardExpired(account, balance.amount);
+        (uint256 amount, uint256 expiresAt) = claimableReward(account);
+        if (amount == 0 || block.timestamp < expiresAt) revert RewardNotExpired(account, expiresAt);
+        _rewards[account].amount = 0;
+        _pool += amount;
+        emit RewardExpired(account, amount);
     }
 
     /// @inheritdoc IFederation
@@ -69,9 +67,9 @@ abstract contract Rewards is Configuration, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IFederation
-    function claimableReward(address account) external view returns (uint256 amount, uint256 expiresAt) {
+    function claimableReward(address account) public view returns (uint256 amount, uint256 expiresAt) {
         RewardBalance memory balance = _rewards[account];
-        return (balance.amount, balance.expiresAt);
+        return (balance.amount, balance.amount == 0 ? 0 : balance.expiresAt);
     }
 
     /// @inheritdoc IFederation
