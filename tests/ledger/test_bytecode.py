@@ -92,7 +92,17 @@ def test_bytecode_hardhat(node_modules: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 def test_bytecode_foundry(node_modules: Path, tmp_path: Path) -> None:
-    npx("forge", "build", "--force", "--offline", "--out", str(tmp_path / "out"), "--cache-path", str(tmp_path / "c"))
+    npx(
+        "forge",
+        "build",
+        "contracts",
+        "--force",
+        "--offline",
+        "--out",
+        str(tmp_path / "out"),
+        "--cache-path",
+        str(tmp_path / "c"),
+    )
     for contract in CONTRACTS:
         output = tmp_path / "out" / f"{contract}.sol" / f"{contract}.json"
         built = json.loads(output.read_text(encoding="utf-8"))
