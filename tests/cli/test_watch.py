@@ -14,6 +14,12 @@ from fedtrust.ledger.devnet import free_port
 CONTRACT = Account.from_key(b"\1" * 32).address
 
 
+@pytest.fixture(autouse=True)
+def selection_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command selects the arithmetic of its process, which here is that of all tests."""
+    monkeypatch.setattr(ARITHMETIC, "implementation", ARITHMETIC.implementation)
+
+
 def watch(*arguments: object) -> int:
     return run(cli, ["watch", "--contract", CONTRACT, *map(str, arguments)])
 
@@ -32,6 +38,5 @@ def test_numbers_are_in_range(tmp_path: Path, option: str) -> None:
     assert watch("--dry-run", "--artifacts", tmp_path, *option.split()) == 2
 
 
-def test_a_chain_that_does_not_answer_has_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ARITHMETIC, "implementation", ARITHMETIC.implementation)  # put back at the end
+def test_a_chain_that_does_not_answer_has_its_exit_code(tmp_path: Path) -> None:
     assert watch("--dry-run", "--artifacts", tmp_path, "--rpc", f"http://127.0.0.1:{free_port()}") == 20
