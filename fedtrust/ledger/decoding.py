@@ -24,12 +24,13 @@ from fedtrust.ledger.types import (
     Dispute,
     DisputeKind,
     DisputeOutcome,
+    PayoutRule,
     Phase,
     Role,
     RoundState,
 )
 
-_Kind = TypeVar("_Kind", Phase, AbortReason, DisputeKind, DisputeOutcome)
+_Kind = TypeVar("_Kind", Phase, AbortReason, DisputeKind, DisputeOutcome, PayoutRule)
 
 NO_REASON: Final = "reverted without a reason"
 
@@ -133,8 +134,8 @@ def stored_round(number: int, values: Sequence[Any]) -> RoundState:
     spec_hash, transcript, aggregate_hash, model_hash, head = (bytes(value) for value in hashes)
     return RoundState(
         number=number,
-        phase=_known(Phase, phase, f"round {number}"),
-        abort_reason=_known(AbortReason, reason, f"round {number}"),
+        phase=stored_kind(Phase, phase, f"round {number}"),
+        abort_reason=stored_kind(AbortReason, reason, f"round {number}"),
         quorum=quorum,
         ciphertexts=ciphertexts,
         base_round=base_round,
@@ -165,8 +166,8 @@ def stored_dispute(number: int, values: Sequence[Any]) -> Dispute:
     kind, outcome, round, leaf, counted, deadline, challenger, transcript, product_hash = values
     return Dispute(
         number=number,
-        kind=_known(DisputeKind, kind, f"dispute {number}"),
-        outcome=_known(DisputeOutcome, outcome, f"dispute {number}"),
+        kind=stored_kind(DisputeKind, kind, f"dispute {number}"),
+        outcome=stored_kind(DisputeOutcome, outcome, f"dispute {number}"),
         round=round,
         leaf=leaf,
         counted=counted,
@@ -175,6 +176,18 @@ def stored_dispute(number: int, values: Sequence[Any]) -> Dispute:
         transcript=bytes(transcript),
         product_hash=bytes(product_hash),
     )
+
+
+def stored_kind(kind: type[_Kind], value: int, what: str) -> _Kind:
+    """Return an enum's member by the number that the contract stores. Raises LedgerError for one not known here."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise LedgerError(
+            f"{what} on chain is in a state that this version does not know",
+            got=error,
+            advice="the RPC endpoint altered it, or the contract is of another version",
+        ) from error
 
 
 def revert_data(error: object) -> bytes | None:
@@ -208,17 +221,6 @@ def _plain(entry: Mapping[str, Any], value: Any) -> object:
 def _convert(entry: Mapping[str, Any], value: Any) -> object:
     conversion = _CONVERSIONS.get(entry.get("internalType", ""))
     return _plain(entry, value) if conversion is None else conversion(value)
-
-
-def _known(kind: type[_Kind], value: int, what: str) -> _Kind:
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise LedgerError(
-            f"{what} on chain is in a state that this version does not know",
-            got=error,
-            advice="the RPC endpoint altered it, or the contract is of another version",
-        ) from error
 
 
 @cache

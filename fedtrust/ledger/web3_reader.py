@@ -18,7 +18,7 @@ from fedtrust.errors import (
 )
 from fedtrust.ledger.artifacts import CONTRACT_NAME, CONTRACT_VERSION, disputes_artifact, federation_artifact
 from fedtrust.ledger.connection import node_errors
-from fedtrust.ledger.decoding import stored_dispute, stored_round
+from fedtrust.ledger.decoding import stored_dispute, stored_kind, stored_round
 from fedtrust.ledger.draw import draw_indices
 from fedtrust.ledger.events import LedgerEvent
 from fedtrust.ledger.log_scanner import LogScanner
@@ -69,7 +69,7 @@ class Web3LedgerReader:
         self._disputes: Final = web3.eth.contract(
             address=Web3.to_checksum_address(self._config.disputes), abi=disputes_artifact().abi
         )
-        self._first_head: Final = bytes(self._contract.functions.headOf(0).call())
+        self._first_head: Final = bytes(self._call("headOf", 0, block="latest"))
         self._scanner: Final = LogScanner(web3, (self._address, self._config.disputes), self._config.deployed_block)
 
     @property
@@ -272,17 +272,16 @@ class Web3LedgerReader:
         )
 
     def _read_config(self) -> FederationConfig:
-        functions = self._contract.functions
-        settings = dict(zip(_SETTINGS, functions.config().call(), strict=True))
+        settings = dict(zip(_SETTINGS, self._call("config", block="latest"), strict=True))
         return FederationConfig(
             chain_id=self._chain_id,
             contract=self._address,
             version=CONTRACT_VERSION,
-            owner=Address(to_checksum_address(functions.owner().call())),
-            deployed_block=functions.deployedBlock().call(),
-            disputes=Address(to_checksum_address(functions.disputes().call())),
+            owner=Address(to_checksum_address(self._call("owner", block="latest"))),
+            deployed_block=self._call("deployedBlock", block="latest"),
+            disputes=Address(to_checksum_address(self._call("disputes", block="latest"))),
             asset=Address(to_checksum_address(settings.pop("asset"))),
             predecessor=Address(to_checksum_address(settings.pop("predecessor"))),
-            payout_rule=PayoutRule(settings.pop("payout_rule")),
+            payout_rule=stored_kind(PayoutRule, settings.pop("payout_rule"), "the payout rule"),
             **settings,
         )

@@ -1,33 +1,20 @@
-"""JSON values, files of folders, and what a node of the chain answers."""
+"""JSON values and files of folders."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import astuple, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eth_abi.abi import decode as abi_decode
-from eth_abi.abi import encode as abi_encode
-from eth_abi.exceptions import DecodingError
-
-from fedtrust.crypto.encoding import canonical_json, keccak256, parse_canonical_json, to_hex
-from fedtrust.errors import LedgerError
-from fedtrust.ledger.artifacts import federation_artifact
-from fedtrust.ledger.decoding import decode_log, revert_data, round_state
-from fedtrust.ledger.events import LedgerEvent
+from fedtrust.crypto.encoding import keccak256, parse_canonical_json
 from fedtrust.ledger.outbox import Outbox, Scope, SignedTransaction
-from fedtrust.ledger.storage_proof import StorageProof
 from fedtrust.ledger.types import Role
 from fedtrust.nodes.identity import PublicIdentity
 from fedtrust.protocol.fields import Fields
 from fedtrust.store.state import NodeState
-from tests.ledger.test_block_header import GENESIS, HEADER
-from tests.ledger.test_block_header import NAMES as HEADER_FIELDS
-from tests.protocol.protocol_fixtures import FEDERATION, account, honest_round
+from tests.protocol.protocol_fixtures import FEDERATION, account
 
 # JSON inside JSON: decoders that take a parsed value
 
@@ -139,119 +126,3 @@ def read_node_state(path: Path) -> object:
         return facts
     finally:
         state.close()
-
-
-# the chain
-
-
-def abi_entry(kind: str, name: str) -> Any:
-    return next(e for e in federation_artifact().abi if e["type"] == kind and e.get("name") == name)
-
-
-def logs() -> list[bytes]:
-    """Return logs as: number of topics, topics, data. The values are those of the events' own types."""
-    examples: dict[str, object] = {
-        "address": account("ann"),
-        "bytes32": keccak256(b"x"),
-        "bytes": b"certificate",
-        "(uint64,uint64,uint64)": (1, 2, 3),
-    }
-    logs = []
-    for entry in federation_artifact().abi:
-        if entry["type"] == "event":
-            types = {True: [], False: []}  # type: dict[bool, list[str]]
-            for each in entry["inputs"]:
-                types[each["indexed"]].append(abi_type(each))
-            signature = f"{entry['name']}({','.join(abi_type(each) for each in entry['inputs'])})"
-            topics = [keccak256(signature.encode())]
-            topics += [abi_encode([kind], [examples.get(kind, 1)]) for kind in types[True]]
-            data = abi_encode(types[False], [examples.get(kind, 1) for kind in types[False]])
-            logs.append(bytes([len(topics)]) + b"".join(topics) + data)
-    return logs
-
-
-def abi_type(entry: Any) -> str:
-    if entry["type"] != "tuple":
-        return str(entry["type"])
-    return "(" + ",".join(abi_type(each) for each in entry["components"]) + ")"
-
-
-def decode_packed_log(data: bytes) -> LedgerEvent | None:
-    count = data[0] % 8 if data else 0
-    end = 1 + 32 * count
-    topics = [data[at : at + 32] for at in range(1, end, 32)]
-    return decode_log(topics, data[end:], block=1, log_index=0, timestamp=2, transaction=bytes(32))
-
-
-def reverts() -> list[bytes]:
-    found = []
-    for entry in federation_artifact().abi:
-        if entry["type"] == "error":
-            types = [abi_type(each) for each in entry["inputs"]]
-            selector = keccak256(f"{entry['name']}({','.join(types)})".encode())[:4]
-            examples = {"address": account("ann"), "bytes32": bytes(32), "string": "text", "bytes": b"bytes"}
-            values = [examples.get(kind, 3) for kind in types]
-            found.append(selector + abi_encode(types, values))
-    return [*found, bytes.fromhex("08c379a0") + abi_encode(["string"], ["no"]), bytes.fromhex("4e487b71") + bytes(32)]
-
-
-@cache
-def round_types() -> list[str]:
-    return [abi_type(each) for each in abi_entry("function", "roundOf")["outputs"]]
-
-
-def rounds() -> list[bytes]:
-    # the struct in the contract's order is RoundState's without the number
-    state = honest_round().state
-    phase, aggregator, deadlines, *middle, challenge_end, reward, reason = (
-        getattr(state, name) for name in state.__slots__[1:]
-    )
-    values = (int(phase), aggregator, astuple(deadlines), *middle, challenge_end, reward, int(reason))
-    return [abi_encode(round_types(), [values])]
-
-
-def decode_round(data: bytes) -> object:
-    try:
-        values = abi_decode(round_types(), data)[0]
-    except (DecodingError, ValueError, OverflowError) as error:  # web3's part, which it turns into its own error
-        raise LedgerError("not the struct") from error
-    return round_state(3, values)
-
-
-def json_rpc_errors() -> list[bytes]:
-    data = to_hex(reverts()[0])
-    return [
-        json.dumps(value).encode()
-        for value in (
-            {"code": 3, "message": "execution reverted", "data": data},
-            {"code": -32000, "message": "revert", "data": {"data": {"data": data}}},
-            {"message": "VM Exception: reverted"},
-        )
-    ]
-
-
-def decode_json_rpc_error(data: bytes) -> object:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return revert_data(value)
-
-
-def headers() -> list[bytes]:
-    before_london = replace(HEADER, **dict.fromkeys(HEADER_FIELDS[15:]))
-    return [HEADER.encode(), before_london.encode()]
-
-
-def blocks() -> list[bytes]:
-    return [canonical_json(GENESIS)]
-
-
-def storage_proofs() -> list[bytes]:
-    entry = {"key": "0x7", "value": "0x2a", "proof": ["0x" + "ab" * 40, "0xc0"]}
-    answer = {"address": "0x" + "11" * 20, "accountProof": ["0x" + "cd" * 60], "storageProof": [entry]}
-    return [canonical_json(answer)]
-
-
-def read_storage_proof(data: bytes) -> object:
-    return from_value(lambda answer: StorageProof.from_json(answer, 7))(data)

@@ -18,8 +18,10 @@ from fedtrust.crypto.packing import SlotLayout, pack, unpack
 from fedtrust.crypto.paillier import CiphertextVector, PublicKey
 from fedtrust.crypto.partial_proof import PartialProof, prove_partial
 from fedtrust.crypto.plaintexts import PlaintextVector
+from fedtrust.crypto.signatures import SIGNATURE_BYTES, ReceiptMessage
 from fedtrust.crypto.threshold import Opening, PartialVector, combine, partial_roots
 from fedtrust.protocol import contribution
+from fedtrust.protocol.receipt import Receipt
 from fedtrust.protocol.result import RoundResult, decryption_statement
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model
@@ -74,6 +76,16 @@ def update_seeds() -> list[bytes]:
 
 def one_update() -> EncryptedUpdate:
     return next(iter(honest_round().updates.values()))
+
+
+def pack_leaves(leaves: tuple[bytes, ...]) -> bytes:
+    return ENVELOPE.pack(b"FTCV", 1, len(leaves), len(leaves[0])) + b"".join(leaves)
+
+
+def receipts() -> list[bytes]:
+    spec, update = honest_round().spec, one_update()
+    message = ReceiptMessage(spec.round, spec.digest, 2, account("ann"), update.message.root)
+    return [Receipt(FEDERATION, account("aggregator"), message, bytes(range(SIGNATURE_BYTES))).to_bytes()]
 
 
 ENVELOPE = struct.Struct(">4sBII")

@@ -10,6 +10,7 @@ from typing import Any
 
 import rlp  # type: ignore[import-untyped]
 
+from fedtrust.cli import head
 from fedtrust.crypto.aggregation import Aggregation
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption
 from fedtrust.crypto.encoding import canonical_json, from_hex, parse_canonical_json, to_hex
@@ -28,34 +29,51 @@ from fedtrust.ledger.merkle_patricia import decode_item, decode_list
 from fedtrust.ledger.storage_proof import BlockHeader
 from fedtrust.nodes.identity import PublicIdentity
 from fedtrust.nodes.settings import FederationSettings
+from fedtrust.protocol.dispute import ShownUpdate, shown_leaves
 from fedtrust.protocol.fields import Fields
 from fedtrust.protocol.partial import ProvenPartial
+from fedtrust.protocol.receipt import Receipt
 from fedtrust.protocol.result import RoundResult, decryption_statement
 from fedtrust.protocol.spec import FederationId, RoundSpec
 from fedtrust.protocol.update import EncryptedUpdate
 from fedtrust.rules.model import Model, TensorSchema
-from tests.fuzz.mutations import mutate
-from tests.fuzz.other_sources import (
-    FIELDS_DOCUMENT,
+from tests.fuzz.chain_answers import (
+    altered_logs,
     blocks,
+    contract_answers,
+    damaged_head,
+    decode_dispute,
     decode_json_rpc_error,
     decode_packed_log,
     decode_round,
+    disputes,
+    encode_head,
+    head_files,
+    headers,
+    json_rpc_errors,
+    life_of_members,
+    logs,
+    read_contract,
+    read_roster,
+    read_round,
+    read_storage_proof,
+    reverts,
+    round_logs,
+    rounds,
+    storage_proofs,
+    verify_head,
+)
+from tests.fuzz.mutations import mutate
+from tests.fuzz.other_sources import (
+    FIELDS_DOCUMENT,
     every_field,
     from_file,
     from_value,
-    headers,
     identities,
-    json_rpc_errors,
-    logs,
     node_states,
     outboxes,
     read_node_state,
     read_outbox,
-    read_storage_proof,
-    reverts,
-    rounds,
-    storage_proofs,
 )
 from tests.fuzz.round_files import (
     aggregate,
@@ -67,10 +85,12 @@ from tests.fuzz.round_files import (
     models,
     one_update,
     opening,
+    pack_leaves,
     pack_values,
     partial_proof,
     partials,
     plaintext_seeds,
+    receipts,
     resealed,
     result,
     sums,
@@ -116,6 +136,7 @@ def once(make: Callable[[], Sequence[bytes]]) -> Callable[[], Sequence[bytes]]:
 
 
 TARGETS: dict[str, Target] = {
+    "fedtrust.cli.head.decode": Target(once(head_files), head.decode, encode_head, inputs=1000),
     "fedtrust.crypto.aggregation.Aggregation.from_bytes": Target(
         once(aggregations), lambda data: Aggregation.from_bytes(data, key()), Aggregation.to_bytes, special=resealed
     ),
@@ -202,8 +223,19 @@ TARGETS: dict[str, Target] = {
     "fedtrust.ledger.decoding.revert_data": Target(
         once(json_rpc_errors), decode_json_rpc_error, None, inputs=600, spellings="nodes disagree on the form"
     ),
-    "fedtrust.ledger.decoding.round_state": Target(
+    "fedtrust.ledger.decoding.stored_dispute": Target(
+        once(disputes), decode_dispute, None, inputs=600, spellings="decoded by web3 before"
+    ),
+    "fedtrust.ledger.decoding.stored_round": Target(
         once(rounds), decode_round, None, inputs=600, spellings="decoded by web3 before"
+    ),
+    "fedtrust.ledger.head_proof.HeadProof": Target(
+        once(head_files),
+        verify_head,
+        None,
+        inputs=600,
+        special=damaged_head,
+        spellings="a proof may name any chain id",
     ),
     "fedtrust.ledger.merkle_patricia.decode_list": Target(
         once(headers), lambda data: decode_list(data, "list"), rlp.encode, inputs=1000
@@ -214,6 +246,17 @@ TARGETS: dict[str, Target] = {
     "fedtrust.ledger.outbox.Outbox": Target(
         once(outboxes), from_file(read_outbox), None, inputs=60, spellings="SQLite's own format"
     ),
+    "fedtrust.ledger.roster.roster": Target(
+        once(life_of_members),
+        read_roster,
+        None,
+        inputs=600,
+        special=altered_logs,
+        spellings="logs, as decode_log reads them",
+    ),
+    "fedtrust.ledger.round_events.complete_round": Target(
+        once(round_logs), read_round, None, inputs=600, special=altered_logs, spellings="logs, as decode_log reads them"
+    ),
     "fedtrust.ledger.storage_proof.BlockHeader.decode": Target(
         once(headers), BlockHeader.decode, BlockHeader.encode, inputs=1000
     ),
@@ -222,6 +265,9 @@ TARGETS: dict[str, Target] = {
     ),
     "fedtrust.ledger.storage_proof.StorageProof.from_json": Target(
         once(storage_proofs), read_storage_proof, None, inputs=1000, spellings="a node adds fields as it likes"
+    ),
+    "fedtrust.ledger.web3_reader.Web3LedgerReader": Target(
+        once(contract_answers), read_contract, None, inputs=24, special=altered_logs, spellings="web3 reads the ABI"
     ),
     "fedtrust.nodes.identity.PublicIdentity.read": Target(
         once(identities),
@@ -236,6 +282,17 @@ TARGETS: dict[str, Target] = {
         spellings="TOML, written by a person",
     ),
     "fedtrust.protocol.contribution.decode": Target(once(sums), decode_sums, None, spellings="an array, not a file"),
+    "fedtrust.protocol.dispute.ShownUpdate.from_bytes": Target(
+        once(update_seeds),
+        ShownUpdate.from_bytes,
+        None,
+        inputs=1000,
+        special=update_header,
+        spellings="lenient: what EncryptedUpdate refuses may be evidence",
+    ),
+    "fedtrust.protocol.dispute.shown_leaves": Target(
+        once(lambda: [aggregate().to_bytes(), one_update().ciphertexts.to_bytes()]), shown_leaves, pack_leaves
+    ),
     "fedtrust.protocol.fields.Fields": Target(
         once(lambda: [canonical_json(FIELDS_DOCUMENT)]),
         from_value(every_field),
@@ -247,6 +304,9 @@ TARGETS: dict[str, Target] = {
         once(lambda: [ProvenPartial(partials()[1], partial_proof()).to_bytes()]),
         lambda data: ProvenPartial.from_bytes(data, key()),
         ProvenPartial.to_bytes,
+    ),
+    "fedtrust.protocol.receipt.Receipt.from_bytes": Target(
+        once(receipts), Receipt.from_bytes, Receipt.to_bytes, inputs=1000
     ),
     "fedtrust.protocol.result.RoundResult.from_bytes": Target(
         once(lambda: [result().to_bytes()]), RoundResult.from_bytes, RoundResult.to_bytes, inputs=1500
