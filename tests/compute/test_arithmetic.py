@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fedtrust.compute.parallel import MINIMUM_BASES, MINIMUM_POWERS, ParallelArithmetic
-from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic, GmpArithmetic, SelectedArithmetic
+from fedtrust.crypto.arithmetic import Arithmetic, GmpArithmetic, SelectedArithmetic
 from tests.fixtures.keys import test_primes
 
 SMALL = mpz(2**127 - 1) * mpz(2**89 - 1)
@@ -132,9 +132,9 @@ def test_misuse_is_refused(arithmetic: Arithmetic) -> None:
             arithmetic.same_exponent_powers([mpz(2)] * LONG + [mpz(test_primes(2048)[0])], mpz(exponent), ROOT)
 
 
-def test_a_program_selects_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(ARITHMETIC.implementation, GmpArithmetic)
+def test_a_program_selects_once_for_all() -> None:
     selected, seen = SelectedArithmetic(), []
+    assert isinstance(selected.implementation, GmpArithmetic)
 
     class Recording(GmpArithmetic):
         def products(self, rows: object, modulus: mpz) -> list[mpz]:
