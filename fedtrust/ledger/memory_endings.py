@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Final
 
@@ -27,7 +28,7 @@ SCALE: Final = 1000
 """What weighs a perfect record in the payout rule RELIABILITY."""
 
 
-class MemoryEndings(MemoryRounds):
+class MemoryEndings(MemoryRounds, ABC):
     """Aborts, settlements, verdicts."""
 
     def abort_round(self, call: Call, number: int) -> None:
@@ -79,9 +80,9 @@ class MemoryEndings(MemoryRounds):
 
     # ------------------------------------------------------------------------------------------------ for disputes
 
+    @abstractmethod
     def open_disputes(self, number: int) -> int:
         """Return how many disputes about round ``number`` are open."""
-        raise NotImplementedError
 
     def _take_bond(self, call: Call) -> None:
         self._take(call, self.settings.dispute_bond)

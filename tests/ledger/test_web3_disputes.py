@@ -188,11 +188,14 @@ def topic_of(world: NodeWorld, name: str) -> bytes:
     return bytes.fromhex(contract.get_event_by_name(name)().topic[2:])
 
 
-@pytest.mark.parametrize("alter", [False, True], ids=["withheld", "altered"])
-@pytest.mark.parametrize("name", ["RoundOpened", "UpdateCommitted", "AggregateCommitted", "Attested", "RoundFinalized"])
+FOLDED = ["RoundOpened", "UpdateCommitted", "AggregateCommitted", "Attested"]
+CHANGES = [(name, alter) for name in FOLDED for alter in (False, True)]
+# the last word of this one's data is the challenge's end, which the contract stores itself: altering it changes nothing
+CHANGES.append(("RoundFinalized", False))
+
+
+@pytest.mark.parametrize(("name", "alter"), CHANGES)
 def test_a_node_that_changes_history_is_found_out(node_world: NodeWorld, name: str, alter: bool) -> None:
-    if name == "RoundFinalized" and alter:
-        pytest.skip("the last word of its data is the challenge's end, which the contract stores itself")
     web3 = web3_for(Censor(node_world.devnet.rpc_url, topic_of(node_world, name), alter))
     reader = Web3LedgerReader(web3, node_world.contract)
     with pytest.raises(LedgerInconsistentError) as caught:
