@@ -71,7 +71,11 @@ def prepare(world: World, *, key: PublishedKey = KEY) -> Ledger:
         *members_of(Role.PARTICIPANT, MEMBERS),
         *members_of(Role.TRUSTEE, TRUSTEES),
     ]
-    registered_federation(world.ledger(OPERATOR), ledger_of(world), members, key=key, pool=POOL)
+
+    def build() -> None:
+        registered_federation(world.ledger(OPERATOR), ledger_of(world), members, key=key, pool=POOL)
+
+    world.furnish(build, usual=key == KEY)
     return world.ledger(AGGREGATOR)
 
 

@@ -47,8 +47,8 @@ def block_hash(world: NodeWorld, number: int) -> bytes:
 
 
 def test_heads_from_block_hashes(node_world: NodeWorld) -> None:
-    web3, contract = node_world.web3, node_world.contract
     prepare(node_world)
+    web3, contract = node_world.web3, node_world.contract
     ledger = to_finalized(node_world)
     first = web3.eth.block_number
 
@@ -83,8 +83,8 @@ def test_a_successor_starts_from_a_proven_head(node_world: NodeWorld) -> None:
 
 
 def test_a_proof_is_of_its_contract_block_and_round(node_world: NodeWorld) -> None:
-    web3, contract = node_world.web3, node_world.contract
     prepare(node_world)
+    web3, contract = node_world.web3, node_world.contract
     to_finalized(node_world)
     block = web3.eth.block_number
     good, trusted = fetch_head_proof(web3, contract, 1, block), block_hash(node_world, block)

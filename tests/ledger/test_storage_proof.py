@@ -293,7 +293,7 @@ def test_real_proofs_do_not_prove_other_things(node_world: NodeWorld) -> None:
 
 
 def test_real_accounts(node_world: NodeWorld) -> None:
-    web3 = node_world.web3
+    web3, deployed = node_world.web3, node_world.contract
     header = header_of(web3, "latest")
 
     def account(address: Address) -> Account | None:
@@ -302,9 +302,9 @@ def test_real_accounts(node_world: NodeWorld) -> None:
             header.state_root, address, tuple(bytes.fromhex(node[2:]) for node in answer["accountProof"])
         )
 
-    contract = account(node_world.contract)
+    contract = account(deployed)
     assert contract is not None
-    assert contract.code_hash == keccak(web3.eth.get_code(Web3.to_checksum_address(node_world.contract)))
+    assert contract.code_hash == keccak(web3.eth.get_code(Web3.to_checksum_address(deployed)))
     operator = account(Address(OPERATOR.address))
     assert operator is not None
     assert operator.balance == node_world.balance(OPERATOR.address)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
+from web3.types import RPCEndpoint
 
 from fedtrust.ledger.configuration import DeploymentConfig
 from fedtrust.ledger.deploy import deploy_federation
@@ -48,6 +51,10 @@ class World(ABC):
 
     name: str
 
+    def furnish(self, build: Callable[[], None], *, usual: bool) -> None:
+        """Do ``build`` as the world's first act. ``usual`` says that it does the same in every world of ``CONFIG``."""
+        build()
+
     @abstractmethod
     def ledger(self, signer: LocalAccount) -> Ledger:
         """The ledger of ``signer``: the same object each time."""
@@ -86,16 +93,74 @@ class MemoryWorld(World):
         return self.chain.balance(Address(account))
 
 
+@dataclass(frozen=True)
+class Furnished:
+    """The usual federation on a node right after it was made, and its ledgers: they notice when a chain is set back."""
+
+    snapshot: str
+    contract: Address
+    remembered: Mapping[str, Outbox]
+    outboxes: dict[str, Outbox]
+    ledgers: dict[str, Web3Ledger]
+
+
 class NodeWorld(World):
+    """A federation on a node, deployed when it is first asked for.
+
+    Most of the suite's time went into making the same federation for every test. A node makes it once; the worlds after
+    that take the node's chain, and the outboxes, back to that moment, so there is one world of a node at a time.
+    """
+
+    _furnished: ClassVar[dict[Devnet, Furnished]] = {}
+    _deployed: ClassVar[dict[Devnet, list[NodeWorld]]] = {}
+
     def __init__(self, devnet: Devnet, config: DeploymentConfig = CONFIG) -> None:
         self.name = devnet.kind
         self.devnet = devnet
         self.web3 = devnet.web3()
-        self.contract = deploy_federation(self.web3, OPERATOR, Address(OPERATOR.address), config).contract
+        self.config = config
+        self._contract: Address | None = None
+        self._gone = False
         self._outboxes: dict[str, Outbox] = {}
         self._ledgers: dict[str, Web3Ledger] = {}
 
+    @property
+    def contract(self) -> Address:
+        assert not self._gone, "a later world took the chain back to before this one"
+        if self._contract is None:
+            self._contract = deploy_federation(self.web3, OPERATOR, Address(OPERATOR.address), self.config).contract
+            self._deployed.setdefault(self.devnet, []).append(self)
+        return self._contract
+
+    def furnish(self, build: Callable[[], None], *, usual: bool) -> None:
+        if not usual or self.config != CONFIG or self._contract is not None:
+            build()
+            return
+        made = self._furnished.get(self.devnet)
+        if made is None:
+            build()
+            remembered = {who: Outbox(":memory:") for who in self._outboxes}
+            for who, outbox in self._outboxes.items():
+                overwrite(remembered[who], outbox)
+            made = Furnished("", self.contract, remembered, self._outboxes, self._ledgers)
+        else:
+            assert self._request("evm_revert", [made.snapshot]) is True
+            for world in self._deployed[self.devnet]:
+                world._gone = True
+            self._deployed[self.devnet] = [self]
+            self._contract, self._outboxes, self._ledgers = made.contract, made.outboxes, made.ledgers
+            for who, outbox in self._outboxes.items():
+                overwrite(outbox, made.remembered.get(who) or Outbox(":memory:"))
+        # a snapshot can be gone back to once
+        self._furnished[self.devnet] = replace(made, snapshot=str(self._request("evm_snapshot", [])))
+
+    def _request(self, method: str, parameters: list[object]) -> object:
+        answer = self.web3.provider.make_request(RPCEndpoint(method), parameters)
+        assert "error" not in answer, answer
+        return answer["result"]
+
     def ledger(self, signer: LocalAccount) -> Ledger:
+        assert not self._gone
         if signer.address not in self._ledgers:
             self._ledgers[signer.address] = self.again(signer)
         return self._ledgers[signer.address]
@@ -109,6 +174,11 @@ class NodeWorld(World):
 
     def balance(self, account: str) -> int:
         return int(self.web3.eth.get_balance(Web3.to_checksum_address(account)))
+
+
+def overwrite(outbox: Outbox, other: Outbox) -> None:
+    """Let ``outbox`` remember what ``other`` does, and nothing else."""
+    other._database.backup(outbox._database)
 
 
 def raw(ledger: Ledger, function: str, *arguments: object, value: int = 0) -> None:
