@@ -1,0 +1,208 @@
+#include "modulus.h"
+
+#include <string.h>
+
+#define MAXIMUM_HALF (2 * MAXIMUM_PIECE)
+#define MAXIMUM_COLUMNS (8 * MAXIMUM_PIECE)
+/* Residues are below n times 2 to this. */
+#define EXCESS_BITS 10
+
+struct quotients {
+    lanes low[MAXIMUM_HALF]; /* q */
+    lanes top[MAXIMUM_HALF]; /* p */
+};
+
+/* Carry columns[0..count) into canonical digits; return the carry out of the last. */
+ALWAYS_INLINE lanes carry(lanes *digits, const lanes *columns, int count, lanes in) {
+    const lanes mask = everywhere(DIGIT_MASK);
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < count; k++) {
+        const lanes column = columns[k] + in;
+        digits[k] = column & mask;
+        in = shift_signed(column, RADIX);
+    }
+    return in;
+}
+
+/* z = T / R; the two quotients are left in q. T >= 0, whatever the signs of its columns; it is overwritten. */
+static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, struct quotients *restrict q) {
+    const int half = 2 * modulus->piece, count = 2 * half, top = modulus->top;
+    const lanes mask = everywhere(DIGIT_MASK), zero = everywhere(0);
+
+    /* Digits [0, h) of T, and its columns from top on as digits: what is below these is neglected, and one taken off to
+     * make up for it. Of a T too small for that nothing is left. (Chains of carries are slow: two run side by side.) */
+    lanes upper[MAXIMUM_HALF], in = zero, in_upper = shift_signed(T[top - 1], RADIX) - everywhere(1);
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < half; k++) {
+        in_upper += T[top + k];
+        upper[k] = in_upper & mask;
+        in_upper = shift_signed(in_upper, RADIX);
+    }
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < half; k++) {
+        in += T[k];
+        T[k] = in & mask;
+        in = shift_signed(in, RADIX);
+        upper[k] &= ~in_upper;
+    }
+    T[half] += in;
+
+    /* q = -T / n modulo B^h, and p = T / (n B^h) */
+    lanes low_work[MAXIMUM_HALF + 1], top_work[MAXIMUM_HALF + 1];
+    lower_triangle(low_work, modulus->inverse, T, modulus->piece);
+    upper_triangle(top_work, modulus->quotient, upper, modulus->piece);
+    lanes sum[MAXIMUM_HALF], difference[MAXIMUM_HALF], total = zero;
+    in = zero;
+    in_upper = shift_signed(top_work[0], RADIX);
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < half; k++) {
+        in += low_work[k];
+        in_upper += top_work[k + 1];
+        q->low[k] = in & mask;
+        q->top[k] = in_upper & mask;
+        in = shift_signed(in, RADIX);
+        in_upper = shift_signed(in_upper, RADIX);
+        sum[k] = q->low[k] + q->top[k];
+        difference[k] = q->low[k] - q->top[k] + everywhere(UINT64_C(1) << RADIX);
+        total += sum[k];
+    }
+
+    /* a = (n0 + n1) (q - p), d = (n0 - n1) (q + p); on one side of each every entry is 2^50 too large. */
+    lanes a[MAXIMUM_HALF + 1], d[MAXIMUM_HALF + 1];
+    toeplitz(d, &modulus->difference, sum, modulus->piece);
+    toeplitz(a, &modulus->sum, difference, modulus->piece);
+    const lanes digit_sum = everywhere(modulus->digit_sum);
+
+    /* 2 (T + q n - p n B^h) modulo B^m - 1, turned by h places; columns of T are carried once, against overflow. */
+    lanes turned[2 * MAXIMUM_HALF];
+    lanes a_k = a[0], d_k = d[0];
+    lanes in_1 = zero, in_2 = shift_signed(T[count - 1], RADIX), in_3 = shift_signed(T[count + half - 1], RADIX);
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < half; k++) {
+        const lanes column_1 = T[half + k], column_2 = T[count + k], column_3 = T[count + half + k];
+        turned[k] = (((column_1 & mask) + (column_3 & mask) + in_1 + in_3) << 1) + a_k - d_k;
+        turned[half + k] = (((column_2 & mask) + T[k] + in_2) << 1) + a_k + d_k;
+        in_1 = shift_signed(column_1, RADIX);
+        in_2 = shift_signed(column_2, RADIX);
+        in_3 = shift_signed(column_3, RADIX);
+        a_k = a[k + 1] - digit_sum;
+        d_k = d[k + 1] - total;
+    }
+    turned[0] += a_k + d_k;
+    turned[half] += (in_3 << 1) + a_k - d_k;
+
+    /* The last digit is zero, so what stands in its column is the carry around. */
+    in = shift_signed(turned[count - 1] + everywhere(UINT64_C(1) << (RADIX - 1)), RADIX);
+    turned[count - 1] -= in << RADIX;
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < count; k++) {
+        in += turned[k];
+        z[k] = in & mask;
+        in = shift_signed(in, RADIX);
+    }
+}
+
+/* Add the carry of the first component, p B^h - q, and n, so that the sum is not negative. */
+ALWAYS_INLINE void add_quotients(const struct modulus *modulus, lanes *columns, const struct quotients *q) {
+    const int half = 2 * modulus->piece;
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < half; k++) {
+        columns[k] += everywhere(modulus->digits[k]) - q->low[k];
+        columns[half + k] += everywhere(modulus->digits[half + k]) + q->top[k];
+    }
+}
+
+void multiply_residues(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
+    lanes T[MAXIMUM_COLUMNS];
+    struct quotients q;
+    multiply_columns(T, x, y, modulus->piece);
+    reduce(modulus, z, T, &q);
+}
+
+void square_residues(const struct modulus *modulus, lanes *z, const lanes *x) {
+    lanes T[MAXIMUM_COLUMNS];
+    struct quotients q;
+    square_columns(T, x, modulus->piece);
+    reduce(modulus, z, T, &q);
+}
+
+void multiply_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
+    const int count = 4 * modulus->piece;
+    lanes T[MAXIMUM_COLUMNS], cross[MAXIMUM_COLUMNS];
+    struct quotients q;
+    multiply_columns(cross, x, y + count, modulus->piece);
+    multiply_columns(T, x + count, y, modulus->piece);
+    for (int k = 0; k < 2 * count; k++) {
+        cross[k] += T[k];
+    }
+    multiply_columns(T, x, y, modulus->piece);
+    reduce(modulus, z, T, &q);
+    add_quotients(modulus, cross, &q);
+    reduce(modulus, z + count, cross, &q);
+}
+
+void square_pairs(const struct modulus *modulus, lanes *z, const lanes *x) {
+    const int count = 4 * modulus->piece;
+    lanes T[MAXIMUM_COLUMNS], cross[MAXIMUM_COLUMNS];
+    struct quotients q;
+    multiply_columns(cross, x, x + count, modulus->piece);
+    for (int k = 0; k < 2 * count; k++) {
+        cross[k] <<= 1;
+    }
+    square_columns(T, x, modulus->piece);
+    reduce(modulus, z, T, &q);
+    add_quotients(modulus, cross, &q);
+    reduce(modulus, z + count, cross, &q);
+}
+
+void scale_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
+    const int count = 4 * modulus->piece;
+    lanes T[MAXIMUM_COLUMNS], cross[MAXIMUM_COLUMNS];
+    struct quotients q;
+    multiply_columns(cross, x + count, y, modulus->piece);
+    multiply_columns(T, x, y, modulus->piece);
+    reduce(modulus, z, T, &q);
+    add_quotients(modulus, cross, &q);
+    reduce(modulus, z + count, cross, &q);
+}
+
+void reduce_columns(const struct modulus *modulus, lanes *z, lanes *columns, int pair) {
+    const int count = 4 * modulus->piece;
+    struct quotients q;
+    reduce(modulus, z, columns, &q);
+    if (pair) {
+        memset(columns, 0, 2 * (size_t)count * sizeof *columns);
+        add_quotients(modulus, columns, &q);
+        reduce(modulus, z + count, columns, &q);
+    }
+}
+
+/* Subtract n as often as it goes into x < 2^10 n; return how often. No branch depends on x. */
+static lanes subtract_modulus(const struct modulus *modulus, lanes *x) {
+    const int count = 4 * modulus->piece;
+    lanes times = everywhere(0), less[MAXIMUM_DIGITS];
+    for (int bit = EXCESS_BITS - 1; bit >= 0; bit--) {
+        _Pragma("GCC unroll 4")
+    for (int k = 0; k < count; k++) {
+            less[k] = x[k] - everywhere(modulus->digits[k] << bit);
+        }
+        const lanes negative = carry(less, less, count, everywhere(0)); /* all ones, or zero */
+        _Pragma("GCC unroll 4")
+    for (int k = 0; k < count; k++) {
+            x[k] = choose(negative, less[k], x[k]);
+        }
+        times += everywhere(UINT64_C(1) << bit) & ~negative;
+    }
+    return times;
+}
+
+void finish_residues(const struct modulus *modulus, lanes *x) {
+    subtract_modulus(modulus, x);
+}
+
+void finish_pairs(const struct modulus *modulus, lanes *x) {
+    const int count = 4 * modulus->piece;
+    const lanes times = subtract_modulus(modulus, x);
+    carry(x + count, x + count, count, times);
+    subtract_modulus(modulus, x + count);
+}
