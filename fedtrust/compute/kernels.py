@@ -1,4 +1,4 @@
-"""Which kernel computes: the native one where it was built and the processor has the instructions, else the portable one.
+"""Which kernel computes: the native one, where it was built and the processor has the instructions, or the portable.
 
 ``FEDTRUST_KERNEL`` overrides: ``portable`` is gmpy2 everywhere; ``native`` refuses to start where there is none.
 """
@@ -28,7 +28,7 @@ class Kernel(StrEnum):
 
 
 class NativeKernel(Protocol):
-    """The functions of the extension module (``kernel/module.c``); results are little-endian integers in fixed width."""
+    """The functions of the extension module (``kernel/module.c``); results are little-endian, in fixed width."""
 
     def supported(self) -> bool:
         """Return whether this processor has the instructions; if not, nothing else may be called."""

@@ -38,7 +38,7 @@ class ModulusConstants:
     @property
     def words(self) -> int:
         """64-bit words of a residue modulo n."""
-        return (self.n.bit_length() + 63) // 64
+        return (int(self.n.bit_length()) + 63) // 64
 
     def pair_digits(self, value: mpz) -> list[int]:
         """Return the digits of ``value`` modulo n^2 as a pair (x, w), value = x + w n."""
@@ -89,8 +89,8 @@ def _fits(bits: int, piece: int) -> bool:
     """Return whether the bounds of the kernel's reduction hold (kernel/modulus.h)."""
     half, count = 2 * piece, 4 * piece
     top = half + (bits - 1) // RADIX
-    # The last digit of a residue is zero, R is below n, and the quotient from above looks at all of the longest product:
-    # that of a residue and a sum of up to 2^8 logarithms.
+    # The last digit of a residue is zero, R is below n, and the quotient from above looks at all of the longest
+    # product: that of a residue and a sum of up to 2^8 logarithms.
     return (
         bits + _EXCESS_BITS <= RADIX * (count - 1)
         and bits > RADIX * half

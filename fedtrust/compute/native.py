@@ -47,7 +47,7 @@ class NativeArithmetic:
     def __init__(
         self, workers: int = 1, *, table_bytes: int = DEFAULT_TABLE_BYTES, tables: TableStore | None = None
     ) -> None:
-        """Take the number of cores to use; the rest as for GmpArithmetic, which is what the portable side works with."""
+        """Take the number of cores to use; the rest as for GmpArithmetic, which the portable side works with."""
         if workers < 1:
             raise ValueError("at least one worker")
         self._kernel = native_kernel()
@@ -102,10 +102,8 @@ class NativeArithmetic:
             if len(row) != len(first):
                 raise ValueError(f"zip(): row {count} has {len(row)} values, the rows before {len(first)}")
             values = _reduced(row, modulus)
-            self._in_threads(
-                lambda part, values=values: self._kernel.multiply_product(part[0], values[part[1][0] : part[1][1]]),
-                list(zip(products, spans, strict=True)),
-            )
+            parts = [(product, values[at:to]) for product, (at, to) in zip(products, spans, strict=True)]
+            self._in_threads(lambda part: self._kernel.multiply_product(*part), parts)
             count += 1
         factor = encode_words(constants.pair_digits(gmpy2.powmod(constants.montgomery, 2 * count, modulus)))
         words = 2 * constants.words

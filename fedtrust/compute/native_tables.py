@@ -23,6 +23,7 @@ _ANTICIPATED = 16
 _HEADROOM_BITS = 320
 """The mask of a proof of plaintext knowledge is up to 289 bits longer than the exponents it hides."""
 _GRAIN = 64
+_GROWTH = 2  # rebuild when the window that pays is longer by this much
 _ENTRY_STEPS = 2.2  # an entry costs this many steps of a power to make
 
 
@@ -54,13 +55,12 @@ class NativeTableCache:
                 return None
             known, served = self._tables.get(key), self._served.get(key, 0) + count
             self._served[key] = served
-            long_enough = known is not None and known.exponent_bits >= bits
-            rounded = -(-(bits + _HEADROOM_BITS) // _GRAIN) * _GRAIN if not long_enough else known.exponent_bits
+            if known is not None and known.exponent_bits < bits:
+                known = None
+            rounded = known.exponent_bits if known else -(-(bits + _HEADROOM_BITS) // _GRAIN) * _GRAIN
             window = best_window(constants, rounded, _ANTICIPATED * served, self._limit)
-            if known is not None and long_enough and window < known.window + 2:
+            if not window or (known is not None and window < known.window + _GROWTH):
                 return known
-            if not window:
-                return known if long_enough else None
             self._tables[key] = self._build(base, constants, rounded, window)
             return self._tables[key]
 
@@ -90,7 +90,7 @@ def table_bytes(constants: ModulusConstants, bits: int, window: int) -> int:
 
 
 def best_window(constants: ModulusConstants, bits: int, count: int, limit: int) -> int:
-    """Return the window that serves ``count`` powers in the least time, table included, in ``limit`` bytes; 0 if none."""
+    """Return the window that serves ``count`` powers in the least time, table included; 0 if none fits."""
     windows = [w for w in range(_NARROWEST, _WIDEST + 1) if table_bytes(constants, bits, w) <= limit]
     groups = -(-count // _LANES)
     return min(windows, key=lambda w: -(-bits // w) * (_ENTRY_STEPS * (1 << w) / _LANES + groups), default=0)
