@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedtrust.compute.kernels import Kernel, choose_kernel
+from fedtrust.compute.native import NativeArithmetic
 from fedtrust.compute.parallel import ParallelArithmetic
 from fedtrust.compute.tables import FolderTableStore
 from fedtrust.crypto.arithmetic import ARITHMETIC, GmpArithmetic
@@ -38,9 +40,16 @@ def available_cores() -> int:
 
 
 def select_arithmetic(settings: ComputeSettings, tables: Path | None = None) -> None:
-    """Make every module of ``crypto`` compute by ``settings``, in this process; ``tables`` is a folder to keep them."""
+    """Make every module of ``crypto`` compute by ``settings``, in this process; ``tables`` is a folder to keep them.
+
+    On the native kernel workers are threads, on the portable one processes. Raises ConfigurationError if the
+    environment asks for a kernel that is not there.
+    """
     store = FolderTableStore(tables) if tables is not None and settings.table_bytes else None
-    if settings.workers == 1:
-        ARITHMETIC.select(GmpArithmetic(table_bytes=settings.table_bytes, tables=store))
+    workers, table_bytes = settings.workers, settings.table_bytes
+    if choose_kernel().kernel is Kernel.NATIVE:
+        ARITHMETIC.select(NativeArithmetic(workers, table_bytes=table_bytes, tables=store))
+    elif workers == 1:
+        ARITHMETIC.select(GmpArithmetic(table_bytes=table_bytes, tables=store))
     else:
-        ARITHMETIC.select(ParallelArithmetic(settings.workers, table_bytes=settings.table_bytes, tables=store))
+        ARITHMETIC.select(ParallelArithmetic(workers, table_bytes=table_bytes, tables=store))
