@@ -45,7 +45,8 @@ RULES = (
     *("--payout-rule", "reliability"),
 )
 """A patient standby: on a busy machine, a slow aggregator is not a dead one."""
-START_SECONDS = 60.0
+START_SECONDS = 120.0
+"""Generous: twelve processes start at once, on two cores perhaps."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -198,6 +199,8 @@ def _make_identities(plan: DemoPlan, passphrase: str, keys: Mapping[str, bytes])
 def _set_up(plan: DemoPlan, processes: Processes, screen: Console) -> str:
     """Ceremony, deployment, registration, the model to start from. Returns the contract's address."""
     folder, identities = plan.folder, plan.folder / "identities"
+    task = f"{plan.kind.__module__}:{plan.kind.__name__}"
+    model = processes.start("model", "model", "--json", "--task", task, "--out", str(folder / "initial.safetensors"))
     key = ("--test-key", str(plan.test_key)) if plan.test_key is not None else ("--bits", str(plan.bits))
     made = processes.call(
         "ceremony",
@@ -216,8 +219,7 @@ def _set_up(plan: DemoPlan, processes: Processes, screen: Console) -> str:
     processes.call("admit", "admit", *operator, "--contract", contract, *money, *people)
     each = [word for path in people for word in ("--identity", path)]
     processes.call("register", "register", "--json", "--contract", contract, "--home", str(folder), *each)
-    task = f"{plan.kind.__module__}:{plan.kind.__name__}"
-    processes.call("model", "model", "--json", "--task", task, "--out", str(folder / "initial.safetensors"))
+    processes.result(model)
     screen.print(f"contract {contract}, 10 ether in the reward pool; {len(people)} members registered with stakes")
     return contract
 
@@ -242,7 +244,6 @@ def _start_nodes(plan: DemoPlan, processes: Processes, contract: str) -> tuple[s
             *(word for url in others for word in ("--peer", url)),
         )
         nodes.append(processes.start(name, *arguments, *(("--standby",) if name == "standby" else ())))
-        processes.await_event(nodes[-1], "Serving", START_SECONDS)
     for index, name in enumerate(TRUSTEES, start=1):
         share = str(folder / "key" / share_file(index))
         nodes.append(processes.start(name, "trustee", *common, *who(name), "--share", share, *urls))
@@ -251,6 +252,8 @@ def _start_nodes(plan: DemoPlan, processes: Processes, contract: str) -> tuple[s
         nodes.append(processes.start(name, "participant", *common, *who(name), "--task", task, "--data", data, *urls))
     places = [word for address in addresses.values() for word in ("--artifacts", f"https://{address}")]
     nodes.append(processes.start("watcher", "watch", "--json", "--contract", contract, *who("watcher"), *places))
+    for child in nodes[: len(AGGREGATORS)]:  # who asks one before it serves will ask again
+        processes.await_event(child, "Serving", START_SECONDS)
     return f"https://{addresses['aggregator']}", nodes
 
 

@@ -84,10 +84,13 @@ class Processes:
 
     def call(self, name: str, *arguments: str) -> dict[str, Any]:
         """Run ``fedtrust ARGUMENTS`` to its end and return the last JSON line it printed."""
-        child = self.start(name, *arguments)
+        return self.result(self.start(name, *arguments))
+
+    def result(self, child: Child) -> dict[str, Any]:
+        """Wait for a command's end and return the last JSON line it printed. Raises ChildFailedError."""
         code = child.process.wait()
         if code != 0:
-            raise ChildFailedError(name, code, child.log)
+            raise ChildFailedError(child.name, code, child.log)
         return _last_json(child.log)
 
     def await_event(self, child: Child, event: str, seconds: float) -> dict[str, Any]:
