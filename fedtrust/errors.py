@@ -38,6 +38,7 @@ class ExitCode(IntEnum):
     ROUND = 60
     CONFIGURATION = 70
     WORKER = 71
+    ARITHMETIC = 72
     INTERRUPTED = 130
 
 
@@ -225,3 +226,9 @@ class WorkerError(FedtrustError):
     """A process that computes for this one ended in the middle of its work."""
 
     exit_code = ExitCode.WORKER
+
+
+class ArithmeticFaultError(FedtrustError):
+    """What computes on this machine gives another result than plain integers do."""
+
+    exit_code = ExitCode.ARITHMETIC

@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": ("fedtrust.cli.demo", "Run a whole federation on this machine, and audit it."),
     "deploy": ("fedtrust.cli.deploy", "Deploy a Federation contract, publish the key, fund the pool."),
     "devnet": ("fedtrust.cli.devnet", "Run a development chain until Ctrl-C."),
+    "doctor": ("fedtrust.cli.doctor", "Say what this machine computes with, and verify that it computes rightly."),
     "expire": ("fedtrust.cli.rewards", "Return rewards that nobody claimed in time to the pool."),
     "fund": ("fedtrust.cli.rewards", "Put money into the reward pool."),
     "head": ("fedtrust.cli.head", "Prove a round's head to somebody who trusts a block hash only; verify it."),
@@ -73,7 +74,7 @@ def cli() -> None:
     Operators    devnet, ceremony, deploy, admit, revoke
     Members      identity, register, rotate, resume, leave, release
     Nodes        aggregator, trustee, participant
-    Anybody      audit, head, status, watch
+    Anybody      audit, doctor, head, status, watch
     Money        fund, claim, expire
     Trying out   demo, key, model, compare
 

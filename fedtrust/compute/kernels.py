@@ -64,21 +64,28 @@ class NativeKernel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KernelChoice:
-    """The kernel that computes here, and the reason in a few words."""
+    """The kernel that computes here, the reason in a few words, and what to do if another is wanted."""
 
     kernel: Kernel
     reason: str
+    advice: str | None = None
 
 
 def native_kernel() -> NativeKernel:
-    """Return the native kernel. Raises ConfigurationError if it was not built, or not for this processor."""
+    """Return the native kernel. Raises ConfigurationError if it was not built, or not for this system or processor."""
     try:
         module = cast(NativeKernel, importlib.import_module(_MODULE))
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ConfigurationError(
             "the native kernel is not built",
             got=str(error),
             advice="install a C compiler and install fedtrust again, or go on with the portable kernel",
+        ) from error
+    except ImportError as error:
+        raise ConfigurationError(
+            "the native kernel cannot be loaded",
+            got=str(error),
+            advice="install fedtrust again from source on this machine, or go on with the portable kernel",
         ) from error
     if not module.supported():
         raise ConfigurationError(
@@ -103,5 +110,5 @@ def choose_kernel() -> KernelChoice:
     except ConfigurationError as error:
         if wanted == Kernel.NATIVE:
             raise
-        return KernelChoice(Kernel.PORTABLE, error.message)
+        return KernelChoice(Kernel.PORTABLE, error.message, error.advice)
     return KernelChoice(Kernel.NATIVE, "AVX-512 IFMA, eight numbers at a time")

@@ -39,8 +39,10 @@ def available_cores() -> int:
     )
 
 
-def select_arithmetic(settings: ComputeSettings, tables: Path | None = None) -> None:
-    """Make every module of ``crypto`` compute by ``settings``, in this process; ``tables`` is a folder to keep them.
+def make_arithmetic(
+    settings: ComputeSettings, tables: Path | None = None
+) -> NativeArithmetic | GmpArithmetic | ParallelArithmetic:
+    """Return what computes by ``settings``; ``tables`` is a folder to keep tables in.
 
     On the native kernel workers are threads, on the portable one processes. Raises ConfigurationError if the
     environment asks for a kernel that is not there.
@@ -48,8 +50,12 @@ def select_arithmetic(settings: ComputeSettings, tables: Path | None = None) -> 
     store = FolderTableStore(tables) if tables is not None and settings.table_bytes else None
     workers, table_bytes = settings.workers, settings.table_bytes
     if choose_kernel().kernel is Kernel.NATIVE:
-        ARITHMETIC.select(NativeArithmetic(workers, table_bytes=table_bytes, tables=store))
-    elif workers == 1:
-        ARITHMETIC.select(GmpArithmetic(table_bytes=table_bytes, tables=store))
-    else:
-        ARITHMETIC.select(ParallelArithmetic(workers, table_bytes=table_bytes, tables=store))
+        return NativeArithmetic(workers, table_bytes=table_bytes, tables=store)
+    if workers == 1:
+        return GmpArithmetic(table_bytes=table_bytes, tables=store)
+    return ParallelArithmetic(workers, table_bytes=table_bytes, tables=store)
+
+
+def select_arithmetic(settings: ComputeSettings, tables: Path | None = None) -> None:
+    """Make every module of ``crypto`` compute by ``settings`` in this process; see :func:`make_arithmetic`."""
+    ARITHMETIC.select(make_arithmetic(settings, tables))

@@ -99,6 +99,17 @@ def test_on_another_processor_the_portable_one_computes() -> None:
     assert type(ARITHMETIC.implementation) is GmpArithmetic
 
 
+def test_a_kernel_that_does_not_load_is_told_from_one_that_was_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "_kernel.abi3.so").write_bytes(b"made for another system")
+    monkeypatch.delitem(sys.modules, MODULE, raising=False)
+    monkeypatch.setattr("fedtrust.compute.__path__", [str(tmp_path)])
+    choice = choose_kernel()
+    assert (choice.kernel, choice.reason) == (Kernel.PORTABLE, "the native kernel cannot be loaded")
+    assert "from source" in (choice.advice or "")
+
+
 @pytest.mark.parametrize(("state", "message"), [("absent", "not built"), ("unsupported", "cannot run")])
 def test_native_by_name_is_never_replaced(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, state: str, message: str
