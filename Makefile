@@ -31,7 +31,7 @@ test-fast: setup ## unit, property, conformance and attack tests
 	$(PYTHON) -m pytest -n 2 -m 'not e2e'
 
 test-e2e: setup ## real processes, real TLS, real Anvil and Hardhat
-	$(PYTHON) -m pytest -m e2e
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -m e2e
 
 lint: setup ## style and types
 	$(PYTHON) -m ruff check .

@@ -65,13 +65,17 @@ def test_version() -> None:
 
 
 def test_the_installed_program_and_the_module_are_the_same() -> None:
-    program = Path(sys.executable).parent / "fedtrust"
-    installed = subprocess.run(
-        [program, "status", "--colour"], capture_output=True, text=True, env=environment(), check=False
+    programs: list[list[str | Path]] = [
+        [Path(sys.executable).parent / "fedtrust"],
+        [sys.executable, "-m", "fedtrust"],
+    ]
+    installed, module = (
+        subprocess.run([*program, "status", "--colour"], capture_output=True, text=True, env=environment(), check=False)
+        for program in programs
     )
-    module = fedtrust("status", "--colour")
-    assert (installed.returncode, installed.stderr) == (module.code, module.err)
-    assert module.code == ExitCode.USAGE
+    forked = fedtrust("status", "--colour")  # the end-to-end tests' way to start a command
+    assert (installed.returncode, installed.stderr) == (module.returncode, module.stderr) == (forked.code, forked.err)
+    assert module.returncode == ExitCode.USAGE
 
 
 def test_exit_codes_are_documented_one_row_each() -> None:

@@ -1,4 +1,4 @@
-"""A federation of real processes: each node its own ``python -m fedtrust``, real TLS, a real Ethereum node.
+"""A federation of real processes: each node its own ``fedtrust`` command, real TLS, a real Ethereum node.
 
 Nodes are started, stopped, killed, paused and continued one by one; a phase is held by pausing, or not starting, the
 nodes it waits for. Every wait polls a condition with a deadline, and says what it saw when the deadline passes.
@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from fedtrust.cli.main import cli, run
 from fedtrust.learning.heart import HOSPITALS
@@ -36,10 +36,11 @@ from fedtrust.nodes.settings import FederationSettings
 from fedtrust.nodes.tls import client_context
 from fedtrust.store.artifacts import FolderStore
 from tests.e2e.people import TRUSTEES, People
+from tests.e2e.processes import CommandProcess
 
 TASK = "fedtrust.learning.heart:LogisticRegression"
-PATIENCE = 90.0
-"""Seconds that a wait may take; generous, since CI has two cores. Nothing ever takes this long."""
+PATIENCE = 180.0
+"""Seconds that a wait may take; generous, since two tests share CI's two cores. Nothing ever takes this long."""
 
 T = TypeVar("T")
 _PAUSE = threading.Event()
@@ -76,17 +77,16 @@ def environment(**values: str) -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": "1", **values}
 
 
-def fedtrust(*arguments: object, seconds: float = 120, **values: str) -> Outcome:
+def fedtrust(*arguments: object, seconds: float = PATIENCE, **values: str) -> Outcome:
     """Run a command as a process of its own; ``values`` are added to its environment."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fedtrust", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment(**values),
-        timeout=seconds,
-        stdin=subprocess.DEVNULL,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = CommandProcess([str(a) for a in arguments], environment(**values), out, err)
+        try:
+            code = process.wait(seconds)
+        finally:
+            process.kill()
+        return Outcome(code, out.read_text(), err.read_text())
 
 
 def fedtrust_here(*arguments: object) -> Outcome:
@@ -102,9 +102,8 @@ class Node:
     """A started node."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | CommandProcess
     log: Path
-    stream: IO[bytes]
     expected_to_end: bool = False
 
     @property
@@ -257,17 +256,13 @@ class Federation:
             words = [str(a) for a in self.arguments(name)]
             for option, value in replaced.items():
                 words[words.index("--" + option.replace("_", "-")) + 1] = value
-            log = self.folder / f"{name}.log"
-            stream = log.open("ab")
-            process = subprocess.Popen(
-                [sys.executable, "-m", "fedtrust", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env=environment(),
-                start_new_session=True,
-            )
-            self.nodes[name] = Node(name, process, log, stream)
+            self.start_command(name, words)
+
+    def start_command(self, name: str, words: Sequence[str]) -> None:
+        """Start ``fedtrust WORDS`` as one of the nodes."""
+        log = self.folder / f"{name}.log"
+        log.touch()
+        self.nodes[name] = Node(name, CommandProcess(words, environment(), log, log), log)
 
     def start_aggregator(self, name: str = "aggregator") -> None:
         """Start an aggregator and wait until it serves."""
@@ -300,7 +295,6 @@ class Federation:
             node.expected_to_end = True
             node.process.kill()
             node.process.wait(PATIENCE)
-            node.stream.close()
 
     def stop(self, name: str) -> int:
         """SIGTERM, as an operator stops a node; returns its exit code."""
@@ -308,9 +302,7 @@ class Federation:
         node.expected_to_end = True
         node.process.send_signal(signal.SIGCONT)
         node.process.terminate()
-        code = node.process.wait(PATIENCE)
-        node.stream.close()
-        return code
+        return node.process.wait(PATIENCE)
 
     def stop_everything(self) -> None:
         """Kill what still runs: each a process that we started, by its own id."""
@@ -318,7 +310,6 @@ class Federation:
             if node.process.poll() is None:
                 node.process.kill()
                 node.process.wait(PATIENCE)
-            node.stream.close()
 
     # looking
 

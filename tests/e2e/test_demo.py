@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fedtrust.errors import ExitCode
+from tests.docs.session import KEYSTORES
 from tests.e2e.federation import await_, environment
 
 TEST_KEY = Path(__file__).parents[1] / "fixtures" / "test_key_2048.json"
@@ -40,7 +41,7 @@ class Demo:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=environment(),
+                env=environment(**KEYSTORES),
             )
 
     @property

@@ -55,11 +55,12 @@ from tests.e2e.people import People
 
 ETHER = 10**18
 STAKE, PARTICIPANT_STAKE, TRUSTEE_STAKE, BOND, CAP, REWARD = 3 * ETHER, ETHER // 10, ETHER // 2, ETHER, ETHER, ETHER
-WINDOW = 120
+WINDOW, DISPUTE_SECONDS = 240, 200
+"""Twice what an idle machine would do with: chains' clocks go on while tests wait."""
 TASK = f"{Path(__file__).parent / 'narrow_task.py'}:NarrowPerceptron"
 RULES = {
     "aggregator_stake": 3, "participant_stake": "0.1", "trustee_stake": "0.5", "dispute_bond": 1,
-    "challenger_reward_cap": 1, "round_reward": 1, "standby_seconds": 5, "dispute_seconds": 100,
+    "challenger_reward_cap": 1, "round_reward": 1, "standby_seconds": 5, "dispute_seconds": DISPUTE_SECONDS,
 }  # fmt: skip
 
 
@@ -82,35 +83,30 @@ def watched(folder: Path, devnet: Devnet, people: People, **options: Any) -> Ite
         yield made
 
 
-def start_process(made: Federation, name: str, *words: object) -> Node:
-    """Start ``python -m WORDS`` as one of the federation's nodes."""
-    log = made.folder / f"{name}.log"
-    stream = log.open("ab")
-    process = subprocess.Popen(
-        [sys.executable, "-m", *map(str, words)],
-        stdin=subprocess.DEVNULL,
-        stdout=stream,
-        stderr=subprocess.STDOUT,
-        env=environment(),
-        start_new_session=True,
-        cwd=Path(__file__).parents[2],
-    )
-    made.nodes[name] = Node(name, process, log, stream)
-    return made.nodes[name]
-
-
 def start_liar(made: Federation, lie: str) -> None:
-    """Start the lying aggregator, which ends by itself once its stake is gone."""
-    node = start_process(made, "aggregator", "tests.e2e.lying_aggregator", lie, *made.arguments("aggregator"))
-    node.expected_to_end = True
+    """Start the lying aggregator, and wait until it serves; it ends by itself once its stake is gone."""
+    log = made.folder / "aggregator.log"
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.lying_aggregator", lie, *map(str, made.arguments("aggregator"))],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,
+            cwd=Path(__file__).parents[2],
+        )
+    made.nodes["aggregator"] = Node("aggregator", process, log, expected_to_end=True)
+    made.await_event("aggregator", "Serving")  # or the standby might open the first round
 
 
 def start_watcher(made: Federation, *options: object) -> None:
     places = [word for url in made.urls.values() for word in ("--artifacts", url)]
-    start_process(
-        made, "watcher", "fedtrust", "watch", *made.chain, *made.passphrase, "--json", *places,
+    words = (
+        "watch", *made.chain, *made.passphrase, "--json", *places,
         "--identity", made.people.identity("watcher"), "--home", made.folder / "watcher", *options,
     )  # fmt: skip
+    made.start_command("watcher", [str(word) for word in words])
 
 
 def status_of(made: Federation, name: str) -> Status:
@@ -211,7 +207,7 @@ def test_an_aggregator_that_hides_an_update_is_convicted(tmp_path: Path, anvil: 
         made.start("standby", *made.hospitals, *made.trustee_names)
         demanded = made.await_event("watcher", "Demanded")
         assert demanded["subject"] == min(made.people.account(n) for n in made.hospitals)
-        anvil.increase_time(101)
+        anvil.increase_time(DISPUTE_SECONDS + 1)
         anvil.mine()
         made.await_phase(1, Phase.VOIDED)
         compensation = assert_the_liar_paid(made)
