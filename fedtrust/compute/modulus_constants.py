@@ -1,7 +1,7 @@
 """What the native kernel must know of a modulus, computed once by Python's own integers.
 
 The numbers are those of ``kernel/modulus.h``: digits in radix 2^50, four pieces of them to a number, B = 2^50,
-h = two pieces, R = B^h / 2. The kernel adds no parameter of its own to the cryptography: these are functions of n.
+h = two pieces, R = B^h / 4. The kernel adds no parameter of its own to the cryptography: these are functions of n.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ModulusConstants:
     @property
     def montgomery(self) -> mpz:
         """R: the kernel's products are divided by it."""
-        return mpz(1) << (RADIX * 2 * self.piece - 1)
+        return mpz(1) << (RADIX * 2 * self.piece - 2)
 
     @property
     def words(self) -> int:
@@ -61,7 +61,7 @@ def modulus_constants(n: mpz) -> ModulusConstants | None:
     base = mpz(1) << (RADIX * half)
     top = half + (bits - 1) // RADIX
     digits = _digits(n, count)
-    montgomery = base >> 1
+    montgomery = base >> 2
 
     def pair(value: mpz) -> list[int]:
         w, x = divmod(value % (n * n), n)
@@ -71,7 +71,7 @@ def modulus_constants(n: mpz) -> ModulusConstants | None:
     words += _digits(base - invert(n, base), half)
     words += _digits((mpz(1) << (RADIX * top)) // n, half)
     # n as a matrix: X of the entries n[d], Y of n[h + d], d = row - column, indices modulo m
-    words += _toeplitz(lambda d: digits[d % half] + digits[d % half + half], piece)
+    words += _circulant([digits[k] + digits[half + k] for k in range(half)], piece)
     words += _toeplitz(lambda d: digits[d % count] - digits[(half + d) % count] + _SUM_OFFSET, piece)
     words += _digits(powmod(montgomery, 3, n), count)
     words += [*_digits(montgomery, count), *([0] * count)]
@@ -101,6 +101,15 @@ def _fits(bits: int, piece: int) -> bool:
 
 def _digits(value: mpz, count: int) -> list[int]:
     return [int(value >> RADIX * k & _MASK) for k in range(count)]
+
+
+def _circulant(column: Sequence[int], piece: int) -> list[int]:
+    """Return the circulant matrix with this first column as two of ``piece`` rows (kernel/columns.h)."""
+    differences = range(1 - piece, piece)
+    even = [column[d % piece] + column[d % piece + piece] for d in differences]
+    odd = [column[d % (2 * piece)] - column[(d + piece) % (2 * piece)] for d in differences]
+    rows = [2 * sum(odd[k : k + piece]) % (1 << 64) for k in range(piece)]
+    return [*even, *(entry + _MATRIX_OFFSET for entry in odd), *rows]
 
 
 def _toeplitz(entry: Callable[[int], int], piece: int) -> list[int]:

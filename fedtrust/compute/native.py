@@ -31,6 +31,7 @@ MINIMUM_PRODUCTS = 2 * LANES
 """Shortest vectors whose products are worth leaving Python's integers for."""
 MINIMUM_BASES = 2 * LANES
 """Shortest multi-exponentiation that fills the lanes."""
+_MAXIMUM_EXPONENT_BITS = 1 << 24
 _PARTS_FOR_EACH = 4  # so that a slower core ends with less, and nobody waits long for the last part
 _BASES_FOR_EACH = 512  # fewest bases that are worth a core: every part sums its own buckets
 
@@ -116,7 +117,7 @@ class NativeArithmetic:
         bases, exponent = without_sign(bases, exponent, modulus)
         constants, pair = _field(modulus)
         bits = exponent.bit_length()
-        if constants is None or not bits:
+        if constants is None or not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
             return self._portable.same_exponent_powers(bases, exponent, modulus)
         words = (1 + pair) * constants.words
 
@@ -131,8 +132,8 @@ class NativeArithmetic:
         if constants is None or len(bases) < MINIMUM_BASES or len(bases) != len(exponents):
             return self._portable.multi_exponentiation(bases, exponents, modulus)
         bits = require_exponents(exponents)
-        if not bits:
-            return mpz(1)
+        if not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
+            return self._portable.multi_exponentiation(bases, exponents, modulus)
         words = (1 + pair) * constants.words
         values = _reduced(bases, constants.n * constants.n)
         parts = max(min(self._count, len(bases) // _BASES_FOR_EACH), 1)

@@ -16,7 +16,8 @@ from gmpy2 import mpz
 from fedtrust.compute.kernels import NativeKernel
 from fedtrust.compute.modulus_constants import ModulusConstants, encode_words
 
-_NARROWEST, _WIDEST = 3, 8
+_NARROWEST, _WIDEST = 3, 7
+_MAXIMUM_ROWS = 1024  # KERNEL_MAXIMUM_WINDOWS
 _LANES = 8
 _ANTICIPATED = 16
 """A base that was asked for k powers is expected to be asked for this many times k: rounds repeat."""
@@ -91,6 +92,10 @@ def table_bytes(constants: ModulusConstants, bits: int, window: int) -> int:
 
 def best_window(constants: ModulusConstants, bits: int, count: int, limit: int) -> int:
     """Return the window that serves ``count`` powers in the least time, table included; 0 if none fits."""
-    windows = [w for w in range(_NARROWEST, _WIDEST + 1) if table_bytes(constants, bits, w) <= limit]
+    windows = [
+        w
+        for w in range(_NARROWEST, _WIDEST + 1)
+        if table_bytes(constants, bits, w) <= limit and -(-bits // w) <= _MAXIMUM_ROWS
+    ]
     groups = -(-count // _LANES)
     return min(windows, key=lambda w: -(-bits // w) * (_ENTRY_STEPS * (1 << w) / _LANES + groups), default=0)

@@ -13,6 +13,12 @@ static size_t toeplitz_read(struct toeplitz *matrix, const uint64_t *words, int 
     return 3 * size;
 }
 
+static size_t circulant_read(struct circulant *matrix, const uint64_t *words, int piece) {
+    const size_t size = 2 * (size_t)piece - 1;
+    *matrix = (struct circulant){words, words + size, words + 2 * size};
+    return 2 * size + (size_t)piece;
+}
+
 /* The order is that of fedtrust/compute/modulus_constants.py. Returns how many words there should be. */
 static size_t field_words(struct field *field, const uint64_t *words, int piece) {
     const size_t half = 2 * (size_t)piece, count = 2 * half;
@@ -21,7 +27,7 @@ static size_t field_words(struct field *field, const uint64_t *words, int piece)
     modulus->digits = words + at, at += count;
     modulus->inverse = words + at, at += half;
     modulus->quotient = words + at, at += half;
-    at += toeplitz_read(&modulus->sum, words + at, piece);
+    at += circulant_read(&modulus->sum, words + at, piece);
     at += toeplitz_read(&modulus->difference, words + at, piece);
     field->into = words + at, at += count;
     field->one = words + at, at += 2 * count;
@@ -48,9 +54,9 @@ int kernel_constants_are_whole(struct constants constants) {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const uint64_t piece = (uint64_t)known[i];
         /* digits, inverse, quotient, two matrices, into, one, into_pair, digit_sum */
-        const size_t size = 2 + 4 * piece + 4 * piece + 6 * (2 * piece - 1) + 4 * piece + 16 * piece + 1;
+        const size_t size = 2 + 8 * piece + 5 * (2 * piece - 1) + piece + 20 * piece + 1;
         if (constants.words[0] == piece) {
-            return constants.count == size && constants.words[1] > 0 && constants.words[1] + 2 * piece <= 8 * piece;
+            return constants.count == size && constants.words[1] > 0 && constants.words[1] <= 6 * piece;
         }
     }
     return 0;

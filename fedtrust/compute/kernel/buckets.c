@@ -274,9 +274,10 @@ int kernel_multi_exponentiation(
             descents[w] = (struct descent){.slots = {own, own + stride}, .total = own + 2 * stride};
         }
         descend(&sum, &queue, descents);
-        done = combine(&sum, descents, x);
-        if (done) {
+        if (combine(&sum, descents, x)) {
             store_rows(&field, out, 0, x);
+        } else {
+            done = KERNEL_NOTHING;
         }
     }
     free(sum.bases);

@@ -236,6 +236,32 @@ static void toeplitz_piece(lanes *restrict out, const uint64_t *matrix, const la
 #undef CALL
 }
 
+/* With v = (v0, v1), W v = (X v0 + Y v1, Y v0 + X v1): half the sum and half the difference of (X + Y)(v0 + v1) and
+ * (X - Y)(v0 - v1). 2^51 more in every entry of the second matrix and of its vector adds 2^51 times the sum of the
+ * vector, and of the row, to a column: twice these sums, one column up, are taken off again. */
+void circulant(lanes *restrict out, const struct circulant *matrix, const lanes *v, int piece) {
+    lanes sum[MAXIMUM_PIECE], difference[MAXIMUM_PIECE], even[MAXIMUM_PIECE + 1], odd[MAXIMUM_PIECE + 1];
+    lanes total = everywhere(0);
+    for (int k = 0; k < piece; k++) {
+        sum[k] = v[k] + v[k + piece];
+        difference[k] = v[k] - v[k + piece] + everywhere(UINT64_C(1) << (RADIX + 1));
+        total += difference[k];
+    }
+    total <<= 1;
+    toeplitz_piece(even, matrix->even, sum, piece);
+    toeplitz_piece(odd, matrix->odd, difference, piece);
+    out[0] = even[0] + odd[0];
+    out[piece] = even[0] - odd[0];
+    for (int k = 1; k < piece; k++) {
+        const lanes column = odd[k] - total - everywhere(matrix->odd_rows[k - 1]);
+        out[k] = even[k] + column;
+        out[piece + k] = even[k] - column;
+    }
+    const lanes column = odd[piece] - total - everywhere(matrix->odd_rows[piece - 1]);
+    out[piece] += even[piece] + column;
+    out[2 * piece] = even[piece] - column;
+}
+
 /* With T = ((T1, T0), (T2, T1)) and v = (v0, v1): T v = (T1 (v0 + v1) + (T0 - T1) v1, T1 (v0 + v1) + (T2 - T1) v0),
  * three products in the place of four. The differences are kept non-negative by 2^51 in every entry, which adds 2^51
  * times the sum of the vector to every column: twice that sum, one column up, is taken off again. */

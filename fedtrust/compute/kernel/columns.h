@@ -38,4 +38,14 @@ struct toeplitz {
 /* out[0..2 piece] = T v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. Columns are signed. */
 void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v, int piece);
 
+/* A circulant matrix of twice `piece` rows, W = ((X, Y), (Y, X)), as two of `piece` rows. */
+struct circulant {
+    const uint64_t *even;     /* X + Y, circulant: even[k - j + piece - 1] */
+    const uint64_t *odd;      /* X - Y + 2^51 */
+    const uint64_t *odd_rows; /* twice the sum of each row of X - Y, modulo 2^64 */
+};
+
+/* out[0..2 piece] = 2 W v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. Columns are signed. */
+void circulant(lanes *restrict out, const struct circulant *matrix, const lanes *v, int piece);
+
 #endif

@@ -1,7 +1,7 @@
 /* Many powers of one base modulo n^2: fedtrust/crypto/fixed_base.py explains table and logarithms.
  *
  * An entry is found among all of its window by permutations of whole registers: every entry is read, for eight exponents
- * at once, and no address depends on one. That is what bounds the window to eight bits.
+ * at once, and no address depends on one. That is what bounds the window to seven bits.
  */
 #include "batch.h"
 
@@ -9,9 +9,11 @@
 #include <string.h>
 
 #define NARROWEST_WINDOW 3
-#define WIDEST_WINDOW 8
-/* Groups of eight exponents that go through a row of the table together, while it is in the cache. */
-#define GROUPS 8
+#define WIDEST_WINDOW 7
+/* Groups of eight exponents that go through a row of the table together, while it is in the cache, and how many of them
+ * share what is loaded into registers. */
+#define GROUPS 24
+#define GROUPS_AT_ONCE 4
 
 struct fixed_base_table {
     uint64_t *constants;
@@ -79,7 +81,8 @@ struct fixed_base_table *kernel_fixed_base_table(
     struct field field;
     field_read(&field, constants, 1);
     struct fixed_base_table *const table = calloc(1, sizeof *table);
-    if (table == NULL || window < NARROWEST_WINDOW || window > WIDEST_WINDOW) {
+    if (table == NULL || window < NARROWEST_WINDOW || window > WIDEST_WINDOW ||
+        count > KERNEL_MAXIMUM_WINDOWS) {
         free(table);
         return NULL;
     }
@@ -102,22 +105,30 @@ ALWAYS_INLINE void look_up(
     lanes *out, size_t out_stride, const uint64_t *row, const lanes *index, int groups, int digits, const int window
 ) {
     const int parts = 1 << (window > 4 ? window - 4 : 0);
+    lanes mask[GROUPS_AT_ONCE][3];
+    for (int g = 0; g < groups; g++) {
+        for (int bit = 0; bit < window - 4; bit++) {
+            mask[g][bit] = everywhere(0) - ((index[g] >> (4 + bit)) & everywhere(1));
+        }
+    }
     for (int k = 0; k < digits; k++) {
         const lanes *const from = (const lanes *)(row + ((size_t)k << window));
+        lanes entry[16];
+        _Pragma("GCC unroll 16")
+        for (int part = 0; part < 2 * parts; part++) {
+            entry[part] = from[window > 3 ? part : 0];
+        }
         for (int g = 0; g < groups; g++) {
-            const lanes at = index[g];
-            lanes found[16];
-            _Pragma("GCC unroll 16")
+            lanes found[8];
+            _Pragma("GCC unroll 8")
             for (int part = 0; part < parts; part++) {
-                const lanes *const pair = from + 2 * part;
-                found[part] = select_of_sixteen(pair[0], window > 3 ? pair[1] : pair[0], at);
+                found[part] = select_of_sixteen(entry[2 * part], entry[2 * part + 1], index[g]);
             }
             _Pragma("GCC unroll 4")
             for (int bit = 0; bit < window - 4; bit++) {
-                const lanes mask = everywhere(0) - ((at >> (4 + bit)) & everywhere(1));
                 _Pragma("GCC unroll 8")
                 for (int part = 0; part < parts >> (bit + 1); part++) {
-                    found[part] = choose(mask, found[2 * part], found[2 * part + 1]);
+                    found[part] = choose(mask[g][bit], found[2 * part], found[2 * part + 1]);
                 }
             }
             out[(size_t)g * out_stride + (size_t)k] = found[0];
@@ -172,7 +183,7 @@ int kernel_fixed_base_powers(
     const size_t rows = (exponent_bits + (size_t)window - 1) / (size_t)window;
     const size_t entry_size = 2 * MAXIMUM_DIGITS;
     const size_t state_words = GROUPS * sizeof(struct state) / sizeof(uint64_t);
-    const size_t found_words = GROUPS * entry_size * LANES;
+    const size_t found_words = GROUPS_AT_ONCE * entry_size * LANES;
     struct state *const states = allocate(state_words);
     lanes *const found = allocate(found_words);
     if (states == NULL || found == NULL) {
@@ -193,19 +204,22 @@ int kernel_fixed_base_powers(
             for (int g = 0; g < groups; g++) {
                 index[g] = digits_at(exponents, start + (size_t)g * LANES, row, window);
             }
-            switch (window) {
-                case 3: look_up(found, entry_size, entries, index, groups, field.digits, 3); break;
-                case 4: look_up(found, entry_size, entries, index, groups, field.digits, 4); break;
-                case 5: look_up(found, entry_size, entries, index, groups, field.digits, 5); break;
-                case 6: look_up(found, entry_size, entries, index, groups, field.digits, 6); break;
-                case 7: look_up(found, entry_size, entries, index, groups, field.digits, 7); break;
-                default: look_up(found, entry_size, entries, index, groups, field.digits, 8); break;
-            }
-            for (int g = 0; g < groups; g++) {
-                const lanes *const entry = found + (size_t)g * entry_size;
-                scale_pairs(&field.modulus, states[g].power, states[g].power, entry);
-                for (int k = 0; k < count; k++) {
-                    states[g].logarithm[k] += entry[count + k];
+            for (int g = 0; g < groups; g += GROUPS_AT_ONCE) {
+                const int here = groups - g < GROUPS_AT_ONCE ? groups - g : GROUPS_AT_ONCE;
+                switch (window) {
+                    case 3: look_up(found, entry_size, entries, index + g, here, field.digits, 3); break;
+                    case 4: look_up(found, entry_size, entries, index + g, here, field.digits, 4); break;
+                    case 5: look_up(found, entry_size, entries, index + g, here, field.digits, 5); break;
+                    case 6: look_up(found, entry_size, entries, index + g, here, field.digits, 6); break;
+                    default: look_up(found, entry_size, entries, index + g, here, field.digits, 7); break;
+                }
+                for (int i = 0; i < here; i++) {
+                    const lanes *const entry = found + (size_t)i * entry_size;
+                    struct state *const state = &states[g + i];
+                    scale_pairs(&field.modulus, state->power, state->power, entry);
+                    for (int k = 0; k < count; k++) {
+                        state->logarithm[k] += entry[count + k];
+                    }
                 }
             }
         }

@@ -9,6 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Windows of a fixed-base table: their logarithms are added up without carries. */
+#define KERNEL_MAXIMUM_WINDOWS 1024
+/* Neither done (1) nor out of memory (0): there was nothing to multiply. */
+#define KERNEL_NOTHING (-1)
+
 /* A modulus as words that fedtrust/compute/modulus_constants.py makes; words[0..2) are `piece` and `top`. */
 struct constants {
     const uint64_t *words;
@@ -40,13 +45,13 @@ int kernel_same_exponent_powers(
     struct constants constants, int pair, struct rows in, const uint64_t *exponent, size_t exponent_bits, struct rows out
 );
 
-/* out[0] = the product of in[i]^exponents[i]; not all exponents may be zero. */
+/* out[0] = the product of in[i]^exponents[i], or KERNEL_NOTHING if all exponents are zero. */
 int kernel_multi_exponentiation(
     struct constants constants, int pair, struct rows in, struct rows exponents, size_t exponent_bits, struct rows out
 );
 
 /* A table of the powers of generators[i] (pairs in Montgomery form, 2 digits each of 50 bits a word) for a window of
- * 3 to 8 bits; inverses[i] are 1 / generators[i] modulo n, in Montgomery form. NULL when memory is short. */
+ * 3 to 7 bits and at most KERNEL_MAXIMUM_WINDOWS windows; inverses[i] are 1 / generators[i] modulo n, in Montgomery form. NULL when memory is short. */
 struct fixed_base_table *kernel_fixed_base_table(
     struct constants constants, const uint64_t *generators, const uint64_t *inverses, size_t count, int window
 );

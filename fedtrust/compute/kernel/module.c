@@ -15,6 +15,8 @@
 #define TABLE_CAPSULE "fedtrust.compute._kernel.table"
 #define PRODUCT_CAPSULE "fedtrust.compute._kernel.product"
 #define BLOCK 8
+/* Longer exponents than these are a mistake, and their sizes in bytes might overflow. */
+#define MAXIMUM_EXPONENT_BITS (1 << 24)
 
 _Static_assert(GMP_LIMB_BITS == 64 && GMP_NAIL_BITS == 0, "integers of 64-bit words");
 
@@ -42,10 +44,11 @@ static void free_rows(struct rows *rows) {
 
 /* Make room for rows. Sets MemoryError. */
 static int make_rows(struct rows *rows, size_t count, size_t words) {
+    size_t bytes = 0;
     rows->count = count;
     rows->stride = in_blocks(words ? words : 1);
-    const size_t bytes = (count ? count : 1) * rows->stride * sizeof(uint64_t);
-    rows->words = aligned_alloc(64, bytes);
+    const int fits = !__builtin_mul_overflow(count ? count : 1, rows->stride * sizeof(uint64_t), &bytes);
+    rows->words = fits ? aligned_alloc(64, bytes) : NULL;
     if (rows->words == NULL) {
         PyErr_NoMemory();
         return 0;
@@ -54,14 +57,16 @@ static int make_rows(struct rows *rows, size_t count, size_t words) {
     return 1;
 }
 
-/* Copy one integer into `words` words. Raises TypeError or ValueError. */
-static int put_integer(uint64_t *to, size_t words, PyObject *value) {
+/* Copy one integer of at most `bits` bits. Raises TypeError or ValueError. */
+static int put_integer(uint64_t *to, size_t bits, PyObject *value) {
     if (!MPZ_Check(value)) {
         PyErr_SetString(PyExc_TypeError, "expected an mpz");
         return 0;
     }
     const __mpz_struct *const z = MPZ(value);
-    if (z->_mp_size < 0 || (size_t)z->_mp_size > words) {
+    const size_t words = (bits + 63) / 64, over = bits % 64;
+    if (z->_mp_size < 0 || (size_t)z->_mp_size > words ||
+        (over && (size_t)z->_mp_size == words && z->_mp_d[words - 1] >> over)) {
         PyErr_SetString(PyExc_ValueError, "an integer is negative or too long");
         return 0;
     }
@@ -69,17 +74,17 @@ static int put_integer(uint64_t *to, size_t words, PyObject *value) {
     return 1;
 }
 
-/* Copy a sequence of integers, each of at most `words` words. */
-static int read_rows(struct rows *rows, PyObject *values, size_t words) {
+/* Copy a sequence of integers, each of at most `bits` bits. */
+static int read_rows(struct rows *rows, PyObject *values, size_t bits) {
     rows->words = NULL;
     PyObject *const sequence = PySequence_Tuple(values);
     if (sequence == NULL) {
         return 0;
     }
     const Py_ssize_t count = PyTuple_Size(sequence);
-    int done = count >= 0 && make_rows(rows, (size_t)count, words);
+    int done = count >= 0 && make_rows(rows, (size_t)count, (bits + 63) / 64);
     for (Py_ssize_t i = 0; done && i < count; i++) {
-        done = put_integer(rows->words + (size_t)i * rows->stride, words, PyTuple_GetItem(sequence, i));
+        done = put_integer(rows->words + (size_t)i * rows->stride, bits, PyTuple_GetItem(sequence, i));
     }
     Py_DECREF(sequence);
     if (!done) {
@@ -169,13 +174,13 @@ static PyObject *same_exponent_powers(PyObject *self, PyObject *arguments) {
         !read_constants(&constants, data)) {
         return NULL;
     }
-    if (bits < 1 || words < 1 || (size_t)words > kernel_words(constants, pair)) {
+    if (bits < 1 || bits > MAXIMUM_EXPONENT_BITS || words < 1 || (size_t)words > kernel_words(constants, pair)) {
         PyErr_SetString(PyExc_ValueError, "a width is out of range");
         return NULL;
     }
     PyObject *const single = PyTuple_Pack(1, exponent);
-    int done = single != NULL && read_rows(&power, single, ((size_t)bits + 63) / 64) &&
-               read_rows(&in, bases, kernel_words(constants, 1)) && make_rows(&out, in.count, (size_t)words);
+    int done = single != NULL && read_rows(&power, single, (size_t)bits) &&
+               read_rows(&in, bases, 64 * kernel_words(constants, 1)) && make_rows(&out, in.count, (size_t)words);
     Py_XDECREF(single);
     if (done) {
         Py_BEGIN_ALLOW_THREADS
@@ -199,12 +204,12 @@ static PyObject *multi_exponentiation(PyObject *self, PyObject *arguments) {
         !read_constants(&constants, data)) {
         return NULL;
     }
-    if (bits < 1 || words < 1 || (size_t)words > kernel_words(constants, pair)) {
+    if (bits < 1 || bits > MAXIMUM_EXPONENT_BITS || words < 1 || (size_t)words > kernel_words(constants, pair)) {
         PyErr_SetString(PyExc_ValueError, "a width is out of range");
         return NULL;
     }
-    int done = read_rows(&in, bases, kernel_words(constants, 1)) &&
-               read_rows(&powers, exponents, ((size_t)bits + 63) / 64) && make_rows(&out, 1, (size_t)words);
+    int done = read_rows(&in, bases, 64 * kernel_words(constants, 1)) &&
+               read_rows(&powers, exponents, (size_t)bits) && make_rows(&out, 1, (size_t)words);
     if (done && (in.count != powers.count || in.count == 0)) {
         PyErr_SetString(PyExc_ValueError, "one exponent for each base, and at least one base");
         done = 0;
@@ -213,6 +218,10 @@ static PyObject *multi_exponentiation(PyObject *self, PyObject *arguments) {
         Py_BEGIN_ALLOW_THREADS
         done = kernel_multi_exponentiation(constants, pair, in, powers, (size_t)bits, out);
         Py_END_ALLOW_THREADS
+        if (done == KERNEL_NOTHING) {
+            PyErr_SetString(PyExc_ValueError, "all exponents are zero");
+            done = 0;
+        }
     }
     free_rows(&in);
     free_rows(&powers);
@@ -240,8 +249,8 @@ static PyObject *fixed_base_table(PyObject *self, PyObject *arguments) {
         return NULL;
     }
     const size_t digits = kernel_digits(constants), count = inverse_words / digits;
-    if (count == 0 || inverse_words != count * digits || generator_words != 2 * inverse_words || window < 3 ||
-        window > 8) {
+    if (count == 0 || count > KERNEL_MAXIMUM_WINDOWS || inverse_words != count * digits ||
+        generator_words != 2 * inverse_words || window < 3 || window > 7) {
         PyErr_SetString(PyExc_ValueError, "generators, inverses or window do not fit the modulus");
         return NULL;
     }
@@ -276,7 +285,7 @@ static PyObject *fixed_base_powers(PyObject *self, PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "a width is out of range");
         return NULL;
     }
-    int done = read_rows(&in, exponents, ((size_t)bits + 63) / 64) && make_rows(&out, in.count, (size_t)words);
+    int done = read_rows(&in, exponents, (size_t)bits) && make_rows(&out, in.count, (size_t)words);
     if (done) {
         Py_BEGIN_ALLOW_THREADS
         done = kernel_fixed_base_powers(table, in, (size_t)bits, out);
@@ -321,7 +330,7 @@ static PyObject *multiply_product(PyObject *self, PyObject *arguments) {
         return NULL;
     }
     struct product *const product = PyCapsule_GetPointer(capsule, PRODUCT_CAPSULE);
-    if (product == NULL || !read_rows(&in, values, kernel_product_words(product))) {
+    if (product == NULL || !read_rows(&in, values, 64 * kernel_product_words(product))) {
         return NULL;
     }
     int done;

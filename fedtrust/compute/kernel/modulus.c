@@ -67,29 +67,29 @@ static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, s
         total += sum[k];
     }
 
-    /* a = (n0 + n1) (q - p), d = (n0 - n1) (q + p); on one side of each every entry is 2^50 too large. */
+    /* a = 2 (n0 + n1) (q - p), d = (n0 - n1) (q + p); on one side of each every entry is 2^50 too large. */
     lanes a[MAXIMUM_HALF + 1], d[MAXIMUM_HALF + 1];
     toeplitz(d, &modulus->difference, sum, modulus->piece);
-    toeplitz(a, &modulus->sum, difference, modulus->piece);
-    const lanes digit_sum = everywhere(modulus->digit_sum);
+    circulant(a, &modulus->sum, difference, modulus->piece);
+    const lanes digit_sum = everywhere(2 * modulus->digit_sum);
 
-    /* 2 (T + q n - p n B^h) modulo B^m - 1, turned by h places; columns of T are carried once, against overflow. */
+    /* 4 (T + q n - p n B^h) modulo B^m - 1, turned by h places; columns of T are carried once, against overflow. */
     lanes turned[2 * MAXIMUM_HALF];
-    lanes a_k = a[0], d_k = d[0];
+    lanes a_k = a[0], d_k = d[0] << 1; /* 2 a and 2 d */
     lanes in_1 = zero, in_2 = shift_signed(T[count - 1], RADIX), in_3 = shift_signed(T[count + half - 1], RADIX);
     _Pragma("GCC unroll 4")
     for (int k = 0; k < half; k++) {
         const lanes column_1 = T[half + k], column_2 = T[count + k], column_3 = T[count + half + k];
-        turned[k] = (((column_1 & mask) + (column_3 & mask) + in_1 + in_3) << 1) + a_k - d_k;
-        turned[half + k] = (((column_2 & mask) + T[k] + in_2) << 1) + a_k + d_k;
+        turned[k] = (((column_1 & mask) + (column_3 & mask) + in_1 + in_3) << 2) + a_k - d_k;
+        turned[half + k] = (((column_2 & mask) + T[k] + in_2) << 2) + a_k + d_k;
         in_1 = shift_signed(column_1, RADIX);
         in_2 = shift_signed(column_2, RADIX);
         in_3 = shift_signed(column_3, RADIX);
         a_k = a[k + 1] - digit_sum;
-        d_k = d[k + 1] - total;
+        d_k = (d[k + 1] - total) << 1;
     }
     turned[0] += a_k + d_k;
-    turned[half] += (in_3 << 1) + a_k - d_k;
+    turned[half] += (in_3 << 2) + a_k - d_k;
 
     /* The last digit is zero, so what stands in its column is the carry around. */
     in = shift_signed(turned[count - 1] + everywhere(UINT64_C(1) << (RADIX - 1)), RADIX);

@@ -3,9 +3,10 @@
  * Reduction is Montgomery's from below and Barrett's from above at once, each for half of the digits (Kaihara, Takagi:
  * Bipartite modular multiplication method, IEEE Transactions on Computers 57, 2008). With B = 2^50, numbers of m digits
  * and h = m / 2, a product T becomes (T + q n - p n B^h) / B^h, where q = -T / n mod B^h and p is T / (n B^h), rounded
- * down, or less by a few hundred. What is left has m digits, so q n - p n B^h is needed modulo B^m - 1 only: with the
+ * down, or less by a few dozen. What is left has m digits, so q n - p n B^h is needed modulo B^m - 1 only: with the
  * halves of n as (n0, n1), (n0 + n1) (q - p) modulo B^h - 1 and (n0 - n1) (q + p) modulo B^h + 1 give twice that
- * product. The factor 2 stays: reduction divides by R = B^h / 2. Residues are below 2^10 n until the end.
+ * product. The first of them is halved in the same way once more. The factor 4 stays: reduction divides by R = B^h / 4.
+ * Residues are below 2^10 n until the end.
  *
  * A residue modulo n^2 is a pair (x, w) that stands for x + w n, as in fedtrust/crypto/square_modulus.py; the carry of
  * x y into the second component is p B^h - q, which reduction has computed anyway.
@@ -21,9 +22,9 @@ struct modulus {
     const uint64_t *digits;    /* n, 4 piece digits */
     const uint64_t *inverse;   /* -1 / n modulo B^h, 2 piece digits */
     const uint64_t *quotient;  /* floor(B^top / n), 2 piece digits */
-    struct toeplitz sum;       /* n0 + n1 modulo B^h - 1 */
+    struct circulant sum;       /* n0 + n1 modulo B^h - 1 */
     struct toeplitz difference; /* n0 - n1 + 2^50 in every entry, modulo B^h + 1 */
-    uint64_t digit_sum;        /* of the digits of n */
+    uint64_t digit_sum;         /* of the digits of n */
 };
 
 /* z = x y / R. z may be x or y. */

@@ -26,20 +26,26 @@ static uint64_t digit_of(const uint64_t *exponent, size_t words, size_t at, int 
     return digit & ((UINT64_C(1) << window) - 1);
 }
 
-/* z = table[digit]; every entry is read, whatever the digit. */
+/* The table is kept digit by digit, all entries of a digit together: it is read from one end to the other. */
+static void put_entry(lanes *table, int entries, int digits, int entry, const lanes *x) {
+    for (int k = 0; k < digits; k++) {
+        table[k * entries + entry] = x[k];
+    }
+}
+
+/* z = the entry; every entry is read, whatever the digit. */
 static void select_entry(lanes *z, const lanes *table, int entries, int digits, uint64_t digit) {
-    const lanes wanted = everywhere(digit);
-    for (int k = 0; k < digits; k += 4) {
-        lanes a = everywhere(0), b = a, c = a, d = a;
-        for (int entry = 0; entry < entries; entry++) {
-            const lanes mask = (lanes)(everywhere((uint64_t)entry) == wanted);
-            const lanes *const from = table + (size_t)entry * (size_t)digits + k;
-            a |= from[0] & mask;
-            b |= from[1] & mask;
-            c |= from[2] & mask;
-            d |= from[3] & mask;
+    lanes mask[1 << WIDEST_WINDOW];
+    for (int entry = 0; entry < entries; entry++) {
+        mask[entry] = (lanes)(everywhere((uint64_t)entry) == everywhere(digit));
+    }
+    for (int k = 0; k < digits; k++) {
+        lanes a = everywhere(0), b = a;
+        for (int entry = 0; entry < entries; entry += 2) {
+            a |= table[k * entries + entry] & mask[entry];
+            b |= table[k * entries + entry + 1] & mask[entry + 1];
         }
-        z[k] = a, z[k + 1] = b, z[k + 2] = c, z[k + 3] = d;
+        z[k] = a | b;
     }
 }
 
@@ -57,10 +63,11 @@ int kernel_same_exponent_powers(
         return 0;
     }
     for (size_t first = 0; first < in.count; first += LANES) {
-        spread(table, field.one, field.digits);
-        load_rows(&field, table + size, in, first);
-        for (int entry = 2; entry < entries; entry++) {
-            multiply(&field, table + (size_t)entry * size, table + (size_t)(entry - 1) * size, table + size);
+        load_rows(&field, factor, in, first);
+        spread(x, field.one, field.digits);
+        for (int entry = 0; entry < entries; entry++) {
+            put_entry(table, entries, field.digits, entry, x);
+            multiply(&field, x, x, factor);
         }
         size_t at = (exponent_bits + (size_t)window - 1) / (size_t)window * (size_t)window;
         spread(x, field.one, field.digits);

@@ -17,7 +17,11 @@ struct product *kernel_product(struct constants constants, size_t count) {
     if (product == NULL) {
         return NULL;
     }
-    const size_t groups = (count + LANES - 1) / LANES;
+    const size_t groups = count / LANES + (count % LANES != 0);
+    if (groups > SIZE_MAX / (2 * (size_t)field.digits * LANES * sizeof(uint64_t))) {
+        free(product);
+        return NULL;
+    }
     *product = (struct product){
         allocate(constants.count), allocate(groups * (size_t)field.digits * LANES), constants.count, count, 0
     };
