@@ -30,21 +30,18 @@ static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, s
     const lanes mask = everywhere(DIGIT_MASK), zero = everywhere(0);
 
     /* Digits [0, h) of T, and its columns from top on as digits: what is below these is neglected, and one taken off to
-     * make up for it. Of a T too small for that nothing is left. (Chains of carries are slow: two run side by side.) */
+     * make up for it, which leaves nothing of a T too small for that. (Carries are slow: two chains run side by side.) */
     lanes upper[MAXIMUM_HALF], in = zero, in_upper = shift_signed(T[top - 1], RADIX) - everywhere(1);
     _Pragma("GCC unroll 4")
     for (int k = 0; k < half; k++) {
+        in += T[k];
         in_upper += T[top + k];
+        T[k] = in & mask;
         upper[k] = in_upper & mask;
+        in = shift_signed(in, RADIX);
         in_upper = shift_signed(in_upper, RADIX);
     }
-    _Pragma("GCC unroll 4")
-    for (int k = 0; k < half; k++) {
-        in += T[k];
-        T[k] = in & mask;
-        in = shift_signed(in, RADIX);
-        upper[k] &= ~in_upper;
-    }
+    const lanes upper_mask = mask & ~in_upper;
     T[half] += in;
 
     /* q = -T / n modulo B^h, and p = T / (n B^h) */
@@ -59,7 +56,7 @@ static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, s
         in += low_work[k];
         in_upper += top_work[k + 1];
         q->low[k] = in & mask;
-        q->top[k] = in_upper & mask;
+        q->top[k] = in_upper & upper_mask;
         in = shift_signed(in, RADIX);
         in_upper = shift_signed(in_upper, RADIX);
         sum[k] = q->low[k] + q->top[k];
