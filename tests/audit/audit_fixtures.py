@@ -11,7 +11,7 @@ import numpy as np
 from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport, CheckResult, Source, Verdict
 from fedtrust.crypto.aggregation import multiply_vectors
-from fedtrust.crypto.ceremony import Ceremony, open_share
+from fedtrust.crypto.ceremony import Ceremony
 from fedtrust.crypto.decryption_proof import prove_decryption
 from fedtrust.crypto.encoding import keccak256
 from fedtrust.crypto.manifest import KeyManifest
@@ -48,7 +48,7 @@ from fedtrust.protocol.update import EncryptedUpdate, prepare_update
 from fedtrust.rules.model import Model
 from fedtrust.store.artifacts import MemoryStore, RemoteStore
 from tests.ledger.registered import Member, register_members
-from tests.nodes.harness import account, ceremony, sealing_key
+from tests.nodes.harness import account, ceremony, key_share, sealing_key
 
 METRICS = ("loss", "accuracy")
 REWARD = 10**18
@@ -298,8 +298,7 @@ class RoundPlayer:
         for name in self.active_trustees()[: self.trustees]:
             who = self.federation.address(name)
             index = next(t.index for t in self.manifest.trustees if t.account == who)
-            sealed = self.federation.ceremony.sealed_shares[index - 1]
-            share = open_share(self.manifest, index, sealed, sealing_key(name))
+            share = key_share(len(self.manifest.trustees), index)
             partial = partial_roots(self.manifest, share, self.product)
             proof = prove_partial(self.manifest, share, self.product, partial, statement)
             right = ProvenPartial(partial, proof)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from fedtrust.audit.auditor import audit_federation
 from fedtrust.audit.checks import AuditReport
 from fedtrust.ledger.types import PayoutRule
 from tests.audit.audit_fixtures import PlayedFederation, RoundPlayer
+from tests.fixtures.arithmetic import arithmetic_of_programs
 from tests.nodes.harness import InProcessFederation
+
+
+@pytest.fixture(scope="module", autouse=True)
+def arithmetic() -> Iterator[None]:
+    with arithmetic_of_programs():
+        yield
 
 
 @pytest.fixture(scope="session")

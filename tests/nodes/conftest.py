@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from fedtrust.nodes.identity import Identity
+from tests.fixtures.arithmetic import arithmetic_of_programs
 from tests.nodes.served import PEOPLE, ServedFederation, made_identity, serving
 
 Serve = Callable[..., AbstractContextManager[ServedFederation]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def arithmetic() -> Iterator[None]:
+    with arithmetic_of_programs():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -16,6 +16,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from fedtrust.crypto.ceremony import Ceremony, TrusteeIdentity, open_share, run_ceremony
+from fedtrust.crypto.threshold import KeyShare
 from fedtrust.errors import PeerUnreachableError
 from fedtrust.learning.heart import HOSPITALS, LogisticRegression
 from fedtrust.learning.source import task_code_digest
@@ -42,23 +43,37 @@ TASK = "fedtrust.learning.heart:LogisticRegression"
 REWARD = 10**18
 
 
+@cache
 def account(name: str) -> LocalAccount:
     """Return the deterministic test account called ``name``."""
     return Account.from_key(name.encode().rjust(32, b"\x01"))
 
 
-@lru_cache
+@cache
 def sealing_key(name: str) -> X25519PrivateKey:
     """Return the deterministic sealing key of the trustee called ``name``."""
     return X25519PrivateKey.from_private_bytes(name.encode().rjust(32, b"\x02"))
 
 
-@lru_cache
+@cache
 def ceremony(trustees: int = 5, threshold: int = 3) -> Ceremony:
     """Return a committee's key made from the 2048-bit test primes, once per test session."""
     names = [f"trustee-{i}" for i in range(trustees)]
     identities = [TrusteeIdentity(account(n).address, sealing_key(n).public_key().public_bytes_raw()) for n in names]
     return run_ceremony(identities, threshold, primes=test_primes(2048))
+
+
+@cache
+def key_share(trustees: int, index: int) -> KeyShare:
+    """Return the share with the 1-based ``index`` of a committee of :func:`ceremony`, opened by its trustee."""
+    made = ceremony(trustees)
+    return open_share(made.manifest, index, made.sealed_shares[index - 1], sealing_key(f"trustee-{index - 1}"))
+
+
+@cache
+def task(hospital: str) -> LogisticRegression:
+    """Return the records of ``hospital``, which nobody changes."""
+    return LogisticRegression.load(hospital)
 
 
 @dataclass
@@ -139,7 +154,7 @@ class InProcessFederation:
             pool=100 * REWARD,
         )
         self.disks: dict[str, Disk] = {}
-        self.tasks = {name: LogisticRegression.load(name) for name in self.hospitals}
+        self.tasks = {name: task(name) for name in self.hospitals}
         self.initial_model = initial_model(LogisticRegression, self.settings.seed)
         self.aggregators = {name: self.build_aggregator(name) for name in self.aggregator_names}
         self.participants = {name: self.build_participant(name) for name in self.hospitals}
@@ -242,7 +257,7 @@ class InProcessFederation:
         """Start the trustee called ``name`` from its disk."""
         disk = self.disk(name)
         index = next(t.index for t in self.manifest.trustees if t.account == self.address(name))
-        share = open_share(self.manifest, index, self.ceremony.sealed_shares[index - 1], sealing_key(name))
+        share = key_share(len(self.trustee_names), index)
         return TrusteeNode(
             self.ledger(name),
             self.directory(name),
