@@ -33,6 +33,9 @@ class NativeKernel(Protocol):
     def supported(self) -> bool:
         """Return whether this processor has the instructions; if not, nothing else may be called."""
 
+    def fits(self, values: Sequence[mpz], bits: int, /) -> bool:
+        """Return whether all values are mpz in [0, 2^bits)."""
+
     def multiply_adds(self, rounds: int, /) -> int:
         """Make nothing but independent multiply-adds of eight lanes, as fast as they come; return how many."""
 

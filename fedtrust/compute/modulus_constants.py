@@ -36,6 +36,12 @@ class ModulusConstants:
         return mpz(1) << (RADIX * 2 * self.piece - 2)
 
     @property
+    def splits(self) -> bool:
+        """Whether products may be kept split (kernel/modulus.h): two products of a residue and 2^21 n fit."""
+        bits = int(self.n.bit_length())
+        return _longest_product(bits, self.piece) >= 2 * bits + _EXCESS_BITS + 22
+
+    @property
     def words(self) -> int:
         """64-bit words of a residue modulo n."""
         return (int(self.n.bit_length()) + 63) // 64
@@ -94,9 +100,14 @@ def _fits(bits: int, piece: int) -> bool:
     return (
         bits + _EXCESS_BITS <= RADIX * (count - 1)
         and bits > RADIX * half
-        and 2 * bits + 2 * _EXCESS_BITS + 8 <= RADIX * (top + half)
+        and 2 * bits + 2 * _EXCESS_BITS + 8 <= _longest_product(bits, piece)
         and top + half <= 2 * count
     )
+
+
+def _longest_product(bits: int, piece: int) -> int:
+    """Return how many bits the quotient from above looks at."""
+    return RADIX * (2 * 2 * piece + (bits - 1) // RADIX)
 
 
 def _digits(value: mpz, count: int) -> list[int]:

@@ -94,7 +94,7 @@ class NativeArithmetic:
         rows = iter(rows)
         first = next(rows, None)
         constants, pair = _field(modulus)
-        if constants is None or not pair or first is None or len(first) < MINIMUM_PRODUCTS:
+        if constants is None or not pair or first is None or len(first) < MINIMUM_PRODUCTS or not constants.splits:
             return self._portable.products(rows if first is None else chain([first], rows), modulus)
         spans = self._spans(len(first))
         products = [self._kernel.start_product(constants.data, to - at) for at, to in spans]
@@ -102,7 +102,7 @@ class NativeArithmetic:
         for row in chain([first], rows):
             if len(row) != len(first):
                 raise ValueError(f"zip(): row {count} has {len(row)} values, the rows before {len(first)}")
-            values = _reduced(row, modulus)
+            values = self._readable(row, constants)
             parts = [(product, values[at:to]) for product, (at, to) in zip(products, spans, strict=True)]
             self._in_threads(lambda part: self._kernel.multiply_product(*part), parts)
             count += 1
@@ -124,7 +124,7 @@ class NativeArithmetic:
         def powers(part: Sequence[mpz]) -> bytes:
             return self._kernel.same_exponent_powers(constants.data, pair, part, mpz(exponent), bits, words)
 
-        return _integers(self._in_threads(powers, self._parts(_reduced(bases, modulus))), words)
+        return _integers(self._in_threads(powers, self._parts(self._readable(bases, constants))), words)
 
     def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
         """See :meth:`Arithmetic.multi_exponentiation`."""
@@ -135,7 +135,7 @@ class NativeArithmetic:
         if not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
             return self._portable.multi_exponentiation(bases, exponents, modulus)
         words = (1 + pair) * constants.words
-        values = _reduced(bases, constants.n * constants.n)
+        values = self._readable(bases, constants)
         parts = max(min(self._count, len(bases) // _BASES_FOR_EACH), 1)
         size = -(-len(bases) // parts)
 
@@ -147,6 +147,13 @@ class NativeArithmetic:
 
         results = _integers(self._in_threads(product, list(range(0, len(bases), size))), words)
         return results[0] if len(results) == 1 else self._portable.products([[r] for r in results], modulus)[0]
+
+    def _readable(self, values: Sequence[mpz], constants: ModulusConstants) -> Sequence[mpz]:
+        """Return the values as the kernel takes them, reduced where they are out of its range: [0, 2^(2 bits))."""
+        modulus = constants.n * constants.n
+        if self._kernel.fits(values, modulus.bit_length()):
+            return values
+        return [mpz(value) % modulus for value in values]
 
     def _spans(self, count: int) -> list[tuple[int, int]]:
         """Return where parts begin and end: whole groups of lanes, a few parts for every thread."""
@@ -169,10 +176,6 @@ def _field(modulus: mpz) -> tuple[ModulusConstants | None, bool]:
     """Return the constants that serve a modulus, and whether it is the square of theirs; None if the kernel cannot."""
     root, remainder = gmpy2.isqrt_rem(modulus)
     return modulus_constants(modulus if remainder else root), remainder == 0
-
-
-def _reduced(values: Sequence[mpz], modulus: mpz) -> list[mpz]:
-    return [mpz(value) if 0 <= value < modulus else mpz(value) % modulus for value in values]
 
 
 def _integers(parts: Sequence[bytes], words: int) -> list[mpz]:

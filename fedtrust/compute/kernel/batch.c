@@ -167,23 +167,29 @@ void square(const struct field *field, lanes *z, const lanes *x) {
     (field->pair ? square_pairs : square_residues)(&field->modulus, z, x);
 }
 
-void load_reduced(const struct field *field, lanes *z, struct rows rows, size_t first) {
+/* Columns of eight rows; rows that are not there are one. */
+static void load_columns(const struct field *field, lanes *columns, struct rows rows, size_t first) {
     static const uint64_t one[MAXIMUM_WORDS] = {1};
-    const int count = 8 * field->modulus.piece;
     const uint64_t *from[LANES];
-    lanes words[MAXIMUM_WORDS], columns[2 * MAXIMUM_DIGITS];
+    lanes words[MAXIMUM_WORDS];
     for (size_t i = 0; i < LANES; i++) {
         from[i] = first + i < rows.count ? rows.words + (first + i) * rows.stride : one;
     }
-    memset(words, 0, sizeof words);
+    memset(words + rows.stride, 0, (MAXIMUM_WORDS - rows.stride) * sizeof *words);
     gather_words(words, from, rows.stride);
-    digits_of_words(columns, words, count);
-    reduce_columns(&field->modulus, z, columns, field->pair);
+    digits_of_words(columns, words, 8 * field->modulus.piece);
+}
+
+void load_split(const struct field *field, lanes *z, struct rows rows, size_t first) {
+    lanes columns[2 * MAXIMUM_DIGITS];
+    load_columns(field, columns, rows, first);
+    split_columns(&field->modulus, z, columns);
 }
 
 void load_rows(const struct field *field, lanes *z, struct rows rows, size_t first) {
-    lanes into[2 * MAXIMUM_DIGITS];
-    load_reduced(field, z, rows, first);
+    lanes columns[2 * MAXIMUM_DIGITS], into[2 * MAXIMUM_DIGITS];
+    load_columns(field, columns, rows, first);
+    reduce_columns(&field->modulus, z, columns, field->pair);
     spread(into, field->pair ? field->into_pair : field->into, field->digits);
     multiply(field, z, z, into);
 }

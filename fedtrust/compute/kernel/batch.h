@@ -20,8 +20,8 @@ void field_read(struct field *field, struct constants constants, int pair);
 
 /* Eight rows from `first` on, in Montgomery form; rows that are not there are one. */
 void load_rows(const struct field *field, lanes *z, struct rows rows, size_t first);
-/* Eight rows as c / R, the form that one reduction gives. */
-void load_reduced(const struct field *field, lanes *z, struct rows rows, size_t first);
+/* Eight rows split (modulus.h). */
+void load_split(const struct field *field, lanes *z, struct rows rows, size_t first);
 /* Rows from `first` on, at most eight, from Montgomery form. */
 void store_rows(const struct field *field, struct rows rows, size_t first, lanes *z);
 /* The same from plain form: x, or x + w n. z is overwritten. */

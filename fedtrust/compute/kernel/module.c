@@ -57,6 +57,12 @@ static int make_rows(struct rows *rows, size_t count, size_t words) {
     return 1;
 }
 
+static int is_within(const __mpz_struct *z, size_t bits) {
+    const size_t words = bits / 64 + (bits % 64 != 0), over = bits % 64;
+    return z->_mp_size >= 0 && (size_t)z->_mp_size <= words &&
+           !(over && (size_t)z->_mp_size == words && z->_mp_d[words - 1] >> over);
+}
+
 /* Copy one integer of at most `bits` bits. Raises TypeError or ValueError. */
 static int put_integer(uint64_t *to, size_t bits, PyObject *value) {
     if (!MPZ_Check(value)) {
@@ -64,9 +70,7 @@ static int put_integer(uint64_t *to, size_t bits, PyObject *value) {
         return 0;
     }
     const __mpz_struct *const z = MPZ(value);
-    const size_t words = (bits + 63) / 64, over = bits % 64;
-    if (z->_mp_size < 0 || (size_t)z->_mp_size > words ||
-        (over && (size_t)z->_mp_size == words && z->_mp_d[words - 1] >> over)) {
+    if (!is_within(z, bits)) {
         PyErr_SetString(PyExc_ValueError, "an integer is negative or too long");
         return 0;
     }
@@ -147,6 +151,26 @@ static PyObject *finish(int done, struct rows *out, size_t words) {
 static PyObject *supported(PyObject *self, PyObject *unused) {
     (void)self, (void)unused;
     return PyBool_FromLong(kernel_supported());
+}
+
+static PyObject *fits(PyObject *self, PyObject *arguments) {
+    PyObject *values;
+    Py_ssize_t bits;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "On", &values, &bits)) {
+        return NULL;
+    }
+    PyObject *const sequence = PySequence_Tuple(values);
+    if (sequence == NULL) {
+        return NULL;
+    }
+    int all = bits > 0;
+    for (Py_ssize_t i = 0, count = PyTuple_Size(sequence); all && i < count; i++) {
+        PyObject *const value = PyTuple_GetItem(sequence, i);
+        all = MPZ_Check(value) && is_within(MPZ(value), (size_t)bits);
+    }
+    Py_DECREF(sequence);
+    return PyBool_FromLong(all);
 }
 
 static PyObject *multiply_adds(PyObject *self, PyObject *arguments) {
@@ -378,6 +402,7 @@ static PyObject *product_result(PyObject *self, PyObject *arguments) {
 
 static PyMethodDef methods[] = {
     {"supported", supported, METH_NOARGS, "Return whether this processor has the instructions."},
+    {"fits", fits, METH_VARARGS, "fits(values, bits) -> whether all are mpz in [0, 2^bits)"},
     {"multiply_adds", multiply_adds, METH_VARARGS, "multiply_adds(rounds) -> multiply-adds of eight lanes made"},
     {"same_exponent_powers", same_exponent_powers, METH_VARARGS,
      "same_exponent_powers(constants, pair, bases, exponent, exponent_bits, out_words) -> bytes"},

@@ -163,6 +163,48 @@ void scale_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const 
     reduce(modulus, z + count, cross, &q);
 }
 
+/* y = the carry of the first component, plus `more` (a residue, or NULL), plus n, as digits. */
+ALWAYS_INLINE void put_quotients(const struct modulus *modulus, lanes *y, const struct quotients *q, const lanes *more) {
+    const int half = 2 * modulus->piece, count = 2 * half;
+    lanes in = everywhere(0);
+    for (int k = 0; k < count; k++) {
+        in += everywhere(modulus->digits[k]) + (k < half ? (lanes)-q->low[k] : (lanes)q->top[k - half]);
+        in += more == NULL ? everywhere(0) : more[k];
+        y[k] = in & everywhere(DIGIT_MASK);
+        in = shift_signed(in, RADIX);
+    }
+}
+
+void split_columns(const struct modulus *modulus, lanes *z, lanes *columns) {
+    struct quotients q;
+    reduce(modulus, z, columns, &q);
+    put_quotients(modulus, z + 4 * modulus->piece, &q, NULL);
+}
+
+void multiply_split(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
+    const int count = 4 * modulus->piece;
+    lanes T[MAXIMUM_COLUMNS], cross[MAXIMUM_COLUMNS], more[MAXIMUM_DIGITS];
+    struct quotients q;
+    multiply_columns(cross, x, y + count, modulus->piece);
+    multiply_columns(T, x + count, y, modulus->piece);
+    for (int k = 0; k < 2 * count; k++) {
+        cross[k] += T[k];
+    }
+    reduce(modulus, more, cross, &q);
+    multiply_columns(T, x, y, modulus->piece);
+    reduce(modulus, z, T, &q);
+    put_quotients(modulus, z + count, &q, more);
+}
+
+void join_split(const struct modulus *modulus, lanes *x) {
+    const int count = 4 * modulus->piece;
+    lanes columns[MAXIMUM_COLUMNS];
+    struct quotients q;
+    memset(columns, 0, 2 * (size_t)count * sizeof *columns);
+    memcpy(columns, x + count, (size_t)count * sizeof *columns);
+    reduce(modulus, x + count, columns, &q);
+}
+
 void reduce_columns(const struct modulus *modulus, lanes *z, lanes *columns, int pair) {
     const int count = 4 * modulus->piece;
     struct quotients q;

@@ -38,6 +38,13 @@ void square_pairs(const struct modulus *modulus, lanes *z, const lanes *x);
 /* z = x y / R for a pair x and a residue y, that is the pair (y, 0). */
 void scale_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y);
 
+/* For products of many, a number c modulo n^2 may be split: (x, y) stands for R x + y n. One reduction splits, and only
+ * the join at the end takes another. Split products are divided by R^2; y stays below 2^21 n. */
+void split_columns(const struct modulus *modulus, lanes *z, lanes *columns);
+void multiply_split(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y);
+/* The pair of x / R for a split x, in place. */
+void join_split(const struct modulus *modulus, lanes *x);
+
 /* z = columns / R, a residue, from 8 piece columns, which are overwritten. With `pair`, z is the pair. */
 void reduce_columns(const struct modulus *modulus, lanes *z, lanes *columns, int pair);
 

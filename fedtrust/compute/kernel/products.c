@@ -6,7 +6,7 @@
 
 struct product {
     uint64_t *constants;
-    lanes *values; /* a group of eight numbers after the other */
+    lanes *values; /* split numbers, a group of eight after the other */
     size_t constants_count, count, rows;
 };
 
@@ -63,10 +63,10 @@ int kernel_product_multiply(struct product *product, struct rows in) {
     for (size_t first = 0; first < in.count; first += LANES) {
         lanes *const value = product->values + first / LANES * (size_t)field.digits;
         if (product->rows == 0) {
-            load_reduced(&field, value, in, first);
+            load_split(&field, value, in, first);
         } else {
-            load_reduced(&field, x, in, first);
-            multiply(&field, value, value, x);
+            load_split(&field, x, in, first);
+            multiply_split(&field.modulus, value, value, x);
         }
     }
     product->rows++;
@@ -82,7 +82,9 @@ int kernel_product_result(const struct product *product, const uint64_t *factor,
     lanes x[2 * MAXIMUM_DIGITS], y[2 * MAXIMUM_DIGITS];
     spread(y, factor, field.digits);
     for (size_t first = 0; first < out.count; first += LANES) {
-        multiply(&field, x, product->values + first / LANES * (size_t)field.digits, y);
+        memcpy(x, product->values + first / LANES * (size_t)field.digits, (size_t)field.digits * sizeof *x);
+        join_split(&field.modulus, x);
+        multiply(&field, x, x, y);
         store_plain(&field, out, first, x);
     }
     return 1;
