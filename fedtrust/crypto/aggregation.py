@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from gmpy2 import mpz
 
@@ -38,16 +39,11 @@ class Aggregation:
         """
         require_hash(name, "name of a ciphertext vector")
         position = len(self.names)
-        if vector.key.n != self.key.n:
-            raise CiphertextError(f"ciphertext vector {position} is under another key")
         if name in self.names:
             raise CiphertextError(f"ciphertext vector {position} is in the product already", got=name.hex())
+        _require_factor(self.key, len(self.values) if self.names else len(vector), position, vector)
         if not self.names:
             return Aggregation(self.key, (name,), vector.values)
-        if len(vector) != len(self.values):
-            raise CiphertextError(
-                f"ciphertext vector {position} has another length", expected=len(self.values), got=len(vector)
-            )
         product = ARITHMETIC.products([self.values, vector.values], self.key.n_squared)
         return Aggregation(self.key, (*self.names, name), tuple(product))
 
@@ -87,7 +83,24 @@ def multiply_vectors(key: PublicKey, vectors: Iterable[CiphertextVector]) -> Cip
     Vectors are consumed one after the other, so they may come from disk. Raises CiphertextError if there is none,
     or one is under another key or of another length.
     """
-    aggregation = Aggregation(key)
+    rows = _checked_rows(key, vectors)
+    first = next(rows, None)
+    if first is None:
+        raise CiphertextError("nothing to multiply", expected="at least one ciphertext vector")
+    return CiphertextVector(key, tuple(ARITHMETIC.products(chain([first], rows), key.n_squared)))
+
+
+def _checked_rows(key: PublicKey, vectors: Iterable[CiphertextVector]) -> Iterator[tuple[mpz, ...]]:
+    length = None
     for position, vector in enumerate(vectors):
-        aggregation = aggregation.add(int_to_fixed(position, HASH_BYTES), vector)
-    return aggregation.product()
+        length = len(vector) if length is None else length
+        _require_factor(key, length, position, vector)
+        yield vector.values
+
+
+def _require_factor(key: PublicKey, length: int, position: int, vector: CiphertextVector) -> None:
+    """Raise CiphertextError if the vector is under another key or of another length."""
+    if vector.key.n != key.n:
+        raise CiphertextError(f"ciphertext vector {position} is under another key")
+    if len(vector) != length:
+        raise CiphertextError(f"ciphertext vector {position} has another length", expected=length, got=len(vector))
