@@ -1,13 +1,16 @@
-"""On how many cores a task runs: which processors this process may use, and what stands behind the batch seam."""
+"""On which cores and which kernel a task runs: this process's processors, and what stands behind the batch seam."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+from fedtrust.compute.kernels import Kernel
+from fedtrust.compute.native import NativeArithmetic
 from fedtrust.compute.parallel import ParallelArithmetic
-from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic
+from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic, GmpArithmetic
 
 _ALL = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
@@ -56,6 +59,36 @@ def on_all_cores(arithmetic: Arithmetic) -> Iterator[None]:
         pin()
 
 
-def parallel_arithmetic() -> ParallelArithmetic | None:
-    """Return the engine's arithmetic for all cores, or None on a machine of one core. Its processes start when used."""
-    return ParallelArithmetic(core_count()) if core_count() > 1 else None
+@dataclass(frozen=True, slots=True)
+class Computing:
+    """One kernel as tasks use it: on one core, the same with a table for short exponents, and on all cores.
+
+    ``owner`` is whose tasks these are. ``all_cores`` is None on a machine of one core.
+    """
+
+    owner: str
+    one: Arithmetic
+    short: Arithmetic
+    all_cores: NativeArithmetic | ParallelArithmetic | None
+
+    @classmethod
+    def on(cls, kernel: Kernel, owner: str) -> Computing:
+        """Return the arithmetic of ``kernel``. Raises ConfigurationError where it cannot run."""
+        return cls(owner, one_core_arithmetic(kernel), one_core_arithmetic(kernel), all_core_arithmetic(kernel))
+
+    def close(self) -> None:
+        """End the processes of the other cores."""
+        if self.all_cores is not None:
+            self.all_cores.close()
+
+
+def one_core_arithmetic(kernel: Kernel) -> NativeArithmetic | GmpArithmetic:
+    """Return the arithmetic of ``kernel`` for one core. Raises ConfigurationError where the kernel cannot run."""
+    return NativeArithmetic() if kernel is Kernel.NATIVE else GmpArithmetic()
+
+
+def all_core_arithmetic(kernel: Kernel) -> NativeArithmetic | ParallelArithmetic | None:
+    """Return that for all cores, or None on a machine of one core. Its threads or processes start when used."""
+    if core_count() == 1:
+        return None
+    return NativeArithmetic(core_count()) if kernel is Kernel.NATIVE else ParallelArithmetic(core_count())

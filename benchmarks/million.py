@@ -91,7 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"{role} {index} failed; what it said is above", file=sys.stderr)
                     return 1
                 print(line(cells(roles[-1])), flush=True)
-    total = f"{time.perf_counter() - start:.0f} s in all, one role after the other, each on {roles[0]['cores']} cores."
+    seconds, first = time.perf_counter() - start, roles[0]
+    total = (
+        f"{seconds:.0f} s in all, one role after the other, each on {first['cores']} cores, {first['kernel']} kernel."
+    )
     print(total)
     missed = 2 if options.check_bars and not all(map(under_limit, roles)) else 0
     if options.only_encrypt:

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from gmpy2 import mpz
 
-from benchmarks.cores import computing_with, core_count, parallel_arithmetic
+from benchmarks.cores import all_core_arithmetic, computing_with, core_count, one_core_arithmetic
 from benchmarks.setting import CLIP, LAYOUT, PARTICIPANTS, THRESHOLD, make_committee, read_primes, update
+from fedtrust.compute.kernels import choose_kernel
 from fedtrust.crypto.aggregation import multiply_vectors
-from fedtrust.crypto.arithmetic import GmpArithmetic
 from fedtrust.crypto.decryption_proof import DecryptionProof, prove_decryption, verify_decryption
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.crypto.packing import pack, quantise, unpack
@@ -195,9 +195,10 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, required=True)
     options = parser.parse_args()
     role = Role(options.folder, options.parameters)
-    parallel = parallel_arithmetic()
+    kernel = choose_kernel().kernel
+    parallel = all_core_arithmetic(kernel)
     start = time.perf_counter()
-    with computing_with(parallel or GmpArithmetic()):
+    with computing_with(parallel or one_core_arithmetic(kernel)):
         ROLES[options.role](role, options.index)
     if parallel is not None:
         parallel.close()
@@ -209,6 +210,7 @@ def main() -> None:
         "peak_bytes": peak_bytes(resource.RUSAGE_SELF),
         "largest_worker_peak_bytes": peak_bytes(resource.RUSAGE_CHILDREN),
         "cores": core_count(),
+        "kernel": str(kernel),
     }
     print(json.dumps(took))
 

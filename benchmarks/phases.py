@@ -1,6 +1,8 @@
 """The names of the phases, and of those who do them. A phase is one vector of the setting's parameters, if not said."""
 
 ENGINE = "fedtrust"
+PORTABLE = "portable kernel"
+LIMIT = "arithmetic limit"
 PHE = "phe"
 ZPAILLIER = "sf-heu ZPaillier"
 CKKS = "TenSEAL CKKS 60+40+40+60"
@@ -30,6 +32,7 @@ VERIFY_KEY = "verify the key manifest"
 ENCRYPT_ALL = "encrypt, all cores"
 PARTIAL_ALL = "partial decryption, all cores"
 OPEN_ALL = "open, all cores"
+WHOLE_ROUND = "whole round, critical path, all cores"
 
 BYTES = "ciphertext bytes per parameter"
 BYTES_WEIGHTED = "ciphertext bytes per parameter, 10-bit weights, 64 participants"

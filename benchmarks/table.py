@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import phases
 from benchmarks.measuring import Spread
 from benchmarks.report import Bar, Figure, Report, Row
 
@@ -29,10 +30,11 @@ def factor(value: float) -> str:
     return f"{value:,.0f} x" if value >= 100 else f"{value:.3g} x"
 
 
-def _figure(figure: Figure | None) -> str:
+def _figure(figure: Figure | None, owner: str = phases.ENGINE) -> str:
     if figure is None:
         return "-"
-    return quantity(figure.spread.median, figure.unit) + (" *" if figure.sampled else "")
+    starred = figure.sampled and owner != phases.LIMIT
+    return quantity(figure.spread.median, figure.unit) + (" *" if starred else "")
 
 
 def _bar(bar: Bar | None) -> str:
@@ -53,7 +55,8 @@ def cells(row: Row) -> tuple[str, ...]:
         span = f"{quantity(spread.minimum, row.ours.unit)} - {quantity(spread.maximum, row.ours.unit)}"
     met = {True: "met", False: "NOT MET", None: "-"}[row.met]
     note = f"skipped: {row.skipped}" if row.skipped else row.note
-    return (row.phase, _figure(row.ours), row.beside or "-", _figure(row.theirs), ratio, span, _bar(row.bar), met, note)
+    theirs = _figure(row.theirs, row.beside)
+    return (row.phase, _figure(row.ours), row.beside or "-", theirs, ratio, span, _bar(row.bar), met, note)
 
 
 def footnotes(report: Report) -> list[str]:
@@ -62,23 +65,33 @@ def footnotes(report: Report) -> list[str]:
         f"{name}, {row.phase}: {figure.measured:,} of {figure.full:,}"
         for row in report.rows
         for name, figure in (("fedtrust", row.ours), (row.beside, row.theirs))
-        if figure is not None and figure.sampled and name != "raw GMP"
+        if figure is not None and figure.sampled and name not in (phases.GMP, phases.LIMIT)
     }
     lines = [f"{name}: {text}" for name, text in report.peers.items()]
     lines.append("theirs / ours above 1: the engine is faster, or smaller; below 1: the other is. Medians of repeats.")
     if sampled:
         lines.append("Starred figures are of a sample, scaled linearly: " + "; ".join(sorted(sampled)) + ".")
     lines.append("raw GMP: the phase's number of multiplications `x * y % m` (partial: powmod calls) times one's time.")
+    if peak := report.setting.get("multiply_adds_per_second"):
+        lines.append(
+            "arithmetic limit: the multiply-adds that the native kernel makes in the phase, over the rate of "
+            f"independent ones in the same repeat; {peak / 1e9:.2f} thousand million a second, eight lanes each."
+        )
+    for owner, steps in report.setting.get("whole_round", {}).items():
+        medians = "; ".join(f"{step} {quantity(Spread.of(v).median, 'seconds')}" for step, v in steps.items())
+        lines.append(f"whole round, {owner}: {medians}.")
     return lines
 
 
 def summary(report: Report) -> str:
     """Return one line on what was measured and where."""
     setting, machine = report.setting, report.machine
+    kernel = f"kernel: {machine['kernel']}; " if "kernel" in machine else ""
     return (
         f"{setting['parameters']:,} parameters of {setting['layout']['value_bits']} bits, {setting['slot_bits']}-bit "
         f"slots, {setting['ciphertexts']} ciphertexts, {setting['key_bits']}-bit n, {setting['repeats']} repeats, "
-        f"one core; {machine['processor']}, {machine['cores']} cores, Python {machine['python']}, {machine['gmp']}"
+        f"one core; {kernel}{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
+        f"{machine['gmp']}"
     )
 
 

@@ -16,6 +16,7 @@ from benchmarks.rows import SIZES, TIMES, size_rows, time_rows
 from benchmarks.table import HEADINGS, cells, factor, markdown, markers, print_table, quantity, write_into
 from tests.docs.markdown import ROOT
 
+OF_THE_NATIVE_KERNEL = (phases.PORTABLE, phases.LIMIT)
 ABSENT = {phases.ZPAILLIER: "sf-heu is not installed"}
 
 
@@ -91,7 +92,7 @@ def test_bars_in_seconds_are_for_the_full_size_only() -> None:
     rows = time_rows(measurements(), {}, full_sized=False)
     left = {row.phase for row in rows if row.bar is not None and row.bar.quantity == "seconds"}
     assert left == {phases.QUANTISE_AND_PACK}  # that one always has a million
-    assert sum(row.bar is not None and row.bar.quantity == "ratio" for row in rows) == 9
+    assert sum(row.bar is not None and row.bar.quantity == "ratio" for row in rows) == 17
 
 
 def test_every_bar_of_the_project_has_its_row() -> None:
@@ -100,21 +101,76 @@ def test_every_bar_of_the_project_has_its_row() -> None:
         (phases.QUANTISE_AND_PACK, ""): 0.5,
         (phases.ENCRYPT, phases.PHE): 2000,
         (phases.ENCRYPT, phases.ZPAILLIER): 1,
+        (phases.ENCRYPT, phases.CKKS): pytest.approx(1 / 2),
         (phases.ENCRYPT_SHORT, phases.PHE): 6000,
+        (phases.ENCRYPT_SHORT, phases.CKKS): pytest.approx(1 / 0.7),
         (phases.PROVE_KNOWLEDGE, ""): 0.1,
         (phases.VERIFY_KNOWLEDGE, ""): 0.3,
+        (phases.VERIFY_KNOWLEDGE, phases.PORTABLE): 4,
         (phases.AGGREGATE, ""): 0.008,
+        (phases.AGGREGATE, phases.CKKS): 1,
         (phases.DECRYPT, phases.PHE): 120,
+        (phases.DECRYPT, phases.PORTABLE): 6,
         (phases.PARTIAL, phases.GMP): pytest.approx(1 / 1.15),
         (phases.PARTIAL, phases.CLASSICAL): 7,
+        (phases.PARTIAL, phases.PORTABLE): 6,
+        (phases.OPEN, phases.PORTABLE): 6,
         (phases.VERIFY_DECRYPTION, ""): 0.3,
+        (phases.VERIFY_DECRYPTION, phases.PORTABLE): 4,
         (phases.ENCRYPT_ALL, phases.ONE_CORE): 1.8,
         (phases.PARTIAL_ALL, phases.ONE_CORE): 1.8,
         (phases.OPEN_ALL, phases.ONE_CORE): 1.8,
+        (phases.WHOLE_ROUND, ""): 4,
         (phases.BYTES, ""): 5.5,
         (phases.BYTES_WEIGHTED, ""): 9,
         (phases.PROOF_BYTES, ""): 2048,
     }
+
+
+def test_without_the_native_kernel_its_bars_are_skipped_by_name_and_the_rest_stands() -> None:
+    measured = {key: m for key, m in measurements().items() if key[0] not in OF_THE_NATIVE_KERNEL}
+    measured[phases.ENGINE, phases.WHOLE_ROUND] = Measurement((9.0, 9.0, 9.0), 1, 1)  # the bar would be missed
+    rows = time_rows(measured, {}, full_sized=True, without="no native kernel: not built")
+    assert [(row.phase, row.beside) for row in rows] == [
+        (line.phase, line.beside)
+        for line in TIMES
+        if line.beside not in OF_THE_NATIVE_KERNEL or (line.bar is not None and line.native)
+    ]
+    for row in rows:
+        (line,) = (line for line in TIMES if (line.phase, line.beside) == (row.phase, row.beside))
+        assert bool(row.skipped) == (line.native and line.bar is not None)
+        assert row.ours is not None
+        if row.skipped:
+            assert row.met is None
+            assert "no native kernel: not built" in cells(row)[-1]
+
+
+def test_the_distance_to_the_arithmetic_limit_is_said_in_words() -> None:
+    measured = measurements() | {(phases.LIMIT, phases.ENCRYPT): Measurement((0.5, 0.5, 0.8), 1, 1)}
+    (row,) = (
+        row
+        for row in time_rows(measured, {}, full_sized=True)
+        if (row.phase, row.beside) == (phases.ENCRYPT, phases.LIMIT)
+    )
+    assert row.ratios == (0.5, 0.5 / 1.5, 0.8)
+    assert row.note == "2.00 x the limit"
+    scaled = Figure("seconds", (0.5,), measured=10, full=700)
+    assert "*" not in cells(Row("encrypt", scaled, phases.LIMIT, scaled, (1.0,)))[3]
+
+
+def test_the_head_names_the_kernel_and_the_foot_the_steps_of_a_round() -> None:
+    made = report()
+    setting = {
+        **made.setting,
+        "whole_round": {phases.ENGINE: {"open": [1.0, 2.0, 4.0], "prove": [0.01]}},
+        "multiply_adds_per_second": 3.65e9,
+    }
+    text = markdown(Report({**made.machine, "kernel": "native (because)"}, setting, {}, ()))
+    text = " ".join(text.split())
+    assert "kernel: native (because)" in text
+    assert "whole round, fedtrust: open 2 s; prove 10 ms." in text
+    assert "3.65 thousand million a second" in text
+    assert "kernel:" not in markdown(made)
 
 
 def test_an_absent_peer_is_named_as_skipped_in_every_row_of_its_own() -> None:
@@ -213,7 +269,9 @@ def test_the_committed_page_has_its_markers_and_a_whole_table_or_none(target: st
     assert table or f"`make {target}` writes the table here" in between
     assert len({line.count("|") for line in table}) <= 1
     if table and target == "bench":
-        assert {line.beside for line in TIMES if line.beside} <= {row.split("|")[3].strip() for row in table}
+        native = "kernel: native" in " ".join(between.split())  # elsewhere there is nothing to compare it with
+        expected = {line.beside for line in TIMES if line.beside} - (set() if native else set(OF_THE_NATIVE_KERNEL))
+        assert expected <= {row.split("|")[3].strip() for row in table}
 
 
 def test_the_committed_json_is_that_of_the_committed_table() -> None:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gmpy2 import mpz
 
 from benchmarks import __main__ as program
-from benchmarks import million, phases
+from benchmarks import arithmetic_limit, million, phases
 from benchmarks.classical import ClassicalCommittee
-from benchmarks.cores import computing_with
+from benchmarks.cores import Computing, computing_with
+from benchmarks.critical_path import CriticalPath
 from benchmarks.engine import Engine, unverified
 from benchmarks.limits import multiplications, power_multiplications, table_multiplications
+from benchmarks.measuring import Measurement, Task
+from benchmarks.multiply_adds import MultiplyAdds
 from benchmarks.report import Report
 from benchmarks.setting import PARTICIPANTS, Setting
+from fedtrust.compute.kernels import Kernel, choose_kernel
 from fedtrust.crypto.arithmetic import ARITHMETIC, GmpArithmetic
 from fedtrust.errors import FedtrustError, ProofError
+
+ROLES_IN_TURN = ["aggregator", "trustee", "trustee", "aggregator", "aggregator", "aggregator", "anybody"]
+
+
+def portable() -> Computing:
+    return Computing(phases.ENGINE, GmpArithmetic(table_bytes=1 << 20), GmpArithmetic(table_bytes=1 << 20), None)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +55,7 @@ def test_a_wrong_sum_of_the_engine_stops_the_run(setting: Setting) -> None:
     wrong.values[3][7] -= 1
     assert np.array_equal(wrong.total, setting.total)
     with pytest.raises(AssertionError, match="not NumPy's"):
-        Engine.check(wrong, None, lambda _: None)
+        Engine.check(wrong, portable(), lambda _: None)
 
 
 def test_the_classical_yardstick_decrypts(setting: Setting) -> None:
@@ -116,3 +129,83 @@ def test_the_bar_is_for_workers_too() -> None:
     assert million.under_limit({"peak_bytes": 1 << 20, "largest_worker_peak_bytes": (1 << 30) - 1})
     assert not million.under_limit({"peak_bytes": 1 << 20, "largest_worker_peak_bytes": 1 << 30})
     assert not million.under_limit({"peak_bytes": 1 << 30, "largest_worker_peak_bytes": 0})
+
+
+class WrongOpenings(GmpArithmetic):
+    """A kernel that computes wrongly: every power with one exponent is the base."""
+
+    def same_exponent_powers(self, bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> list[mpz]:
+        return list(bases)
+
+
+@pytest.fixture(scope="module")
+def engine(setting: Setting) -> Engine:
+    return Engine.check(setting, portable(), lambda _: None)
+
+
+def test_a_kernel_with_other_results_stops_the_run(engine: Engine) -> None:
+    good = portable()
+    engine.check_kernel(good, lambda _: None)
+    with pytest.raises(AssertionError):
+        engine.check_kernel(replace(good, one=WrongOpenings()), lambda _: None)
+
+
+def test_the_whole_round_goes_step_after_step_and_compares_its_sum(engine: Engine, setting: Setting) -> None:
+    path = engine.critical_path()
+    start = time.perf_counter()
+    with computing_with(portable().one):
+        path()
+    passed = time.perf_counter() - start
+    seconds = path.seconds()
+    assert [name.split(":")[0] for name in seconds] == ["participant", *ROLES_IN_TURN]
+    assert all(len(values) == 1 and min(values) > 0 for values in seconds.values())
+    assert sum(map(sum, seconds.values())) <= passed
+    files = [(u.to_bytes(), p.to_bytes()) for u, p in zip(engine.updates, engine.proofs, strict=True)]
+    other = [*engine.opening.plaintexts[:-1], engine.opening.plaintexts[-1] ^ 1]
+    wrong = CriticalPath(setting, files, engine.partials, other)
+    with computing_with(portable().one), pytest.raises(AssertionError, match="another sum"):
+        wrong()
+    files[3] = (files[3][0], files[4][1])
+    with pytest.raises(ProofError):
+        CriticalPath(setting, files, engine.partials, engine.opening.plaintexts)()
+
+
+@pytest.mark.skipif(choose_kernel().kernel is not Kernel.NATIVE, reason="no native kernel here")
+def test_multiply_adds_are_counted_by_what_the_kernel_is_asked_for(setting: Setting) -> None:
+    arithmetic = arithmetic_limit.CountingArithmetic()
+    bases = [mpz(k + 2) for k in range(20)]
+    exponent, bits = mpz(1) << 99, 100
+    assert arithmetic.same_exponent_powers(bases, exponent, setting.n) == [
+        pow(base, exponent, setting.n) for base in bases
+    ]
+    expected = MultiplyAdds(16, False).same_exponent_powers(20, bits)
+    assert arithmetic.kernel.count == expected
+    task = Task("anybody", "a phase", lambda: arithmetic.same_exponent_powers(bases, exponent, setting.n), 20, 700)
+    computing = Computing(phases.LIMIT, arithmetic, arithmetic_limit.CountingArithmetic(), None)
+    idle = Task("anybody", "nothing", list, 1, 1)
+    (limit,) = arithmetic_limit.tasks(computing, [task, idle])
+    assert (limit.owner, limit.phase, limit.full) == (phases.LIMIT, "a phase", round(expected * 700 / 20))
+    assert limit.items == limit.call()  # so many the kernel makes in one call
+    assert arithmetic_limit.rates([Measurement((2.0, 4.0), limit.items, limit.full)]) == [
+        limit.items / 2,
+        limit.items / 4,
+    ]
+
+
+@pytest.mark.skipif(choose_kernel().kernel is not Kernel.NATIVE, reason="no native kernel here")
+def test_tables_and_products_are_counted_too(setting: Setting) -> None:
+    arithmetic, formula = arithmetic_limit.CountingArithmetic(), MultiplyAdds(16, True)
+    modulus, values = setting.key.n_squared, [mpz(k + 2) for k in range(16)]
+    assert arithmetic.products([values, values, values], modulus) == [value**3 for value in values]
+    rows = formula.product_row(16, True) + 2 * formula.product_row(16, False)
+    assert arithmetic.kernel.count == rows + formula.product_result(16)
+    arithmetic.fixed_base_powers(setting.key.h_s, [mpz(3)] * 16, modulus)  # builds the table
+    before = arithmetic.kernel.count
+    arithmetic.fixed_base_powers(setting.key.h_s, [mpz(3)] * 16, modulus)
+    again = arithmetic.kernel.count - before
+    assert again in {formula.fixed_base_powers(16, 2, window) for window in range(3, 9)}
+    assert before > rows + formula.product_result(16) + again  # there was a table to build
+    weights = [mpz(k) for k in range(16)]
+    before = arithmetic.kernel.count
+    arithmetic.multi_exponentiation(values, weights, modulus)
+    assert arithmetic.kernel.count - before == formula.multi_exponentiation(weights, 4)
