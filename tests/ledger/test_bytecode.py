@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
-import sys
 from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,8 +25,8 @@ from fedtrust.ledger.types import (
     Role,
     Status,
 )
+from tests.ledger.compiled import ROOT, compiler
 
-ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "fedtrust" / "ledger" / "artifacts"
 CONTRACTS = ("Federation", "Disputes")
 INTERFACES = ROOT / "contracts" / "interfaces"
@@ -50,16 +47,6 @@ def node_modules() -> Path:
     return path
 
 
-def compiler() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compile_contracts", ROOT / "scripts" / "compile_contracts.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def npx(*arguments: str) -> None:
     command = [str(ROOT / "scripts" / "node.sh"), "npx", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -71,10 +58,10 @@ def by_text(abi: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.slow
-def test_bytecode_py_solc_x(node_modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytecode_py_solc_x(compiled: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     module = compiler()
     monkeypatch.setenv("PATH", module.node_environment()["PATH"])
-    built = module.artifacts_of(module.compile_sources())
+    built = module.artifacts_of(compiled)
     assert built == {contract: committed(contract) for contract in CONTRACTS}
 
 

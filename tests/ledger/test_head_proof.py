@@ -12,7 +12,6 @@ from fedtrust.errors import LedgerError, ProofError
 from fedtrust.ledger.head_proof import HEAD_OFFSET, ROUNDS_SLOT, HeadProof, fetch_head_proof, head_slot
 from fedtrust.ledger.types import ZERO_HASH, Address
 from tests.ledger.play import prepare, to_finalized
-from tests.ledger.test_bytecode import compiler
 from tests.ledger.worlds import CONFIG, OPERATOR, NodeWorld
 
 
@@ -21,19 +20,9 @@ def node_world(request: pytest.FixtureRequest) -> NodeWorld:
     return NodeWorld(request.getfixturevalue(request.param))
 
 
-@pytest.fixture(scope="module")
-def layout() -> dict[str, Any]:
-    """The storage layout of the Federation, from the compiler."""
-    module = compiler()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", module.node_environment()["PATH"])
-        output = module.compile_sources()
-    found: dict[str, Any] = output["contracts"]["contracts/Federation.sol"]["Federation"]["storageLayout"]
-    return found
-
-
 @pytest.mark.slow
-def test_the_published_places_are_the_compilers(layout: dict[str, Any]) -> None:
+def test_the_published_places_are_the_compilers(compiled: dict[str, Any]) -> None:
+    layout = compiled["contracts"]["contracts/Federation.sol"]["Federation"]["storageLayout"]
     mapping = next(entry for entry in layout["storage"] if entry["label"] == "_rounds")
     assert (int(mapping["slot"]), mapping["offset"]) == (ROUNDS_SLOT, 0)
     round_type = layout["types"][layout["types"][mapping["type"]]["value"]]

@@ -20,9 +20,9 @@ from fedtrust.ledger.devnet import Devnet
 from fedtrust.ledger.outbox import Outbox
 from fedtrust.ledger.types import Address, DisputeOutcome, Role
 from fedtrust.ledger.web3_ledger import Web3Ledger
+from tests.ledger.compiled import ROOT, compiler
 from tests.ledger.play import address, prepare, to_finalized
 from tests.ledger.registered import certificate_of, sealing_key_of
-from tests.ledger.test_bytecode import ROOT, compiler
 from tests.ledger.worlds import (
     AGGREGATOR,
     CHALLENGER,
@@ -55,7 +55,7 @@ SUPPLY = 10**12
 
 
 @pytest.fixture(scope="module")
-def compiled() -> dict[str, Any]:
+def coin() -> dict[str, Any]:
     module = compiler()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", module.node_environment()["PATH"])
@@ -78,9 +78,9 @@ def compiled() -> dict[str, Any]:
 class TokenWorld(NodeWorld):
     """A federation whose asset is a token of which every signer has some."""
 
-    def __init__(self, devnet: Devnet, compiled: dict[str, Any]) -> None:
+    def __init__(self, devnet: Devnet, coin: dict[str, Any]) -> None:
         web3 = devnet.web3()
-        factory = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["evm"]["bytecode"]["object"])
+        factory = web3.eth.contract(abi=coin["abi"], bytecode=coin["evm"]["bytecode"]["object"])
         deploy = factory.constructor([signer.address for signer in SIGNERS]).build_transaction(
             {"from": OPERATOR.address, "nonce": web3.eth.get_transaction_count(OPERATOR.address), "gas": 3_000_000}
         )
@@ -88,7 +88,7 @@ class TokenWorld(NodeWorld):
         receipt = web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw))
         token = receipt["contractAddress"]
         assert token is not None
-        self.token = web3.eth.contract(address=token, abi=compiled["abi"])
+        self.token = web3.eth.contract(address=token, abi=coin["abi"])
         settings = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
         settings["asset"] = Address(to_checksum_address(token))
         super().__init__(devnet, DeploymentConfig(**settings))
@@ -110,8 +110,8 @@ class TokenWorld(NodeWorld):
 
 
 @pytest.fixture
-def token_world(anvil: Devnet, compiled: dict[str, Any]) -> TokenWorld:
-    return TokenWorld(anvil, compiled)
+def token_world(anvil: Devnet, coin: dict[str, Any]) -> TokenWorld:
+    return TokenWorld(anvil, coin)
 
 
 def test_a_federation_in_a_token(token_world: TokenWorld) -> None:
