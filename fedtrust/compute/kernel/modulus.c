@@ -24,8 +24,9 @@ ALWAYS_INLINE lanes carry(lanes *digits, const lanes *columns, int count, lanes 
     return in;
 }
 
-/* z = T / R; the two quotients are left in q. T >= 0, whatever the signs of its columns; it is overwritten. */
-static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, struct quotients *restrict q) {
+/* z = T / R; the two quotients are left in q, unless it is NULL. T >= 0, whatever the signs of its columns; it is
+ * overwritten. */
+ALWAYS_INLINE void reduce_with(const struct modulus *modulus, lanes *z, lanes *restrict T, struct quotients *restrict q) {
     const int half = 2 * modulus->piece, count = 2 * half, top = modulus->top;
     const lanes mask = everywhere(DIGIT_MASK), zero = everywhere(0);
 
@@ -55,13 +56,16 @@ static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, s
     for (int k = 0; k < half; k++) {
         in += low_work[k];
         in_upper += top_work[k + 1];
-        q->low[k] = in & mask;
-        q->top[k] = in_upper & upper_mask;
+        const lanes low = in & mask, high = in_upper & upper_mask;
         in = shift_signed(in, RADIX);
         in_upper = shift_signed(in_upper, RADIX);
-        sum[k] = q->low[k] + q->top[k];
-        difference[k] = q->low[k] - q->top[k] + everywhere(UINT64_C(1) << RADIX);
+        sum[k] = low + high;
+        difference[k] = low - high + everywhere(UINT64_C(1) << RADIX);
         total += sum[k];
+        if (q != NULL) {
+            q->low[k] = low;
+            q->top[k] = high;
+        }
     }
 
     /* a = 2 (n0 + n1) (q - p), d = (n0 - n1) (q + p); on one side of each every entry is 2^50 too large. */
@@ -69,34 +73,48 @@ static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, s
     toeplitz(d, &modulus->difference, sum, modulus->piece);
     circulant(a, &modulus->sum, difference, modulus->piece);
     const lanes digit_sum = everywhere(2 * modulus->digit_sum);
+    for (int k = 1; k <= half; k++) {
+        a[k] -= digit_sum;
+        d[k] -= total;
+    }
 
-    /* 4 (T + q n - p n B^h) modulo B^m - 1, turned by h places; columns of T are carried once, against overflow. */
-    lanes turned[2 * MAXIMUM_HALF];
-    lanes a_k = a[0], d_k = d[0] << 1; /* 2 a and 2 d */
-    lanes in_1 = zero, in_2 = shift_signed(T[count - 1], RADIX), in_3 = shift_signed(T[count + half - 1], RADIX);
+    /* 4 (T + q n - p n B^h) modulo B^m - 1, turned by h places: columns [h, m), then [0, h). Columns of T are carried once
+     * by themselves, against overflow. The last digit is zero, so what stands in its column is the carry around. */
+    const lanes last = (T[count + half - 1] & mask) + shift_signed(T[count + half - 2], RADIX) + T[half - 1];
+    in = (last << 2) + a[half - 1] + (d[half - 1] << 1);
+    in = shift_signed(in + everywhere(UINT64_C(1) << (RADIX - 1)), RADIX);
+    const lanes around = in << RADIX;
+    lanes before_1 = zero, before_2 = shift_signed(T[count + half - 1], RADIX);
+    in += a[half] + (d[half] << 1);
     _Pragma("GCC unroll 4")
     for (int k = 0; k < half; k++) {
-        const lanes column_1 = T[half + k], column_2 = T[count + k], column_3 = T[count + half + k];
-        turned[k] = (((column_1 & mask) + (column_3 & mask) + in_1 + in_3) << 2) + a_k - d_k;
-        turned[half + k] = (((column_2 & mask) + T[k] + in_2) << 2) + a_k + d_k;
-        in_1 = shift_signed(column_1, RADIX);
-        in_2 = shift_signed(column_2, RADIX);
-        in_3 = shift_signed(column_3, RADIX);
-        a_k = a[k + 1] - digit_sum;
-        d_k = (d[k + 1] - total) << 1;
-    }
-    turned[0] += a_k + d_k;
-    turned[half] += (in_3 << 2) + a_k - d_k;
-
-    /* The last digit is zero, so what stands in its column is the carry around. */
-    in = shift_signed(turned[count - 1] + everywhere(UINT64_C(1) << (RADIX - 1)), RADIX);
-    turned[count - 1] -= in << RADIX;
-    _Pragma("GCC unroll 4")
-    for (int k = 0; k < count; k++) {
-        in += turned[k];
+        const lanes column_1 = T[half + k], column_2 = T[count + half + k];
+        in += (((column_1 & mask) + (column_2 & mask) + before_1 + before_2) << 2) + a[k] - (d[k] << 1);
+        before_1 = shift_signed(column_1, RADIX);
+        before_2 = shift_signed(column_2, RADIX);
         z[k] = in & mask;
         in = shift_signed(in, RADIX);
     }
+    in += (before_2 << 2) + a[half] - (d[half] << 1);
+    _Pragma("GCC unroll 4")
+    for (int k = 0; k < half; k++) {
+        const lanes column = T[count + k];
+        in += (((column & mask) + T[k] + before_1) << 2) + a[k] + (d[k] << 1);
+        before_1 = shift_signed(column, RADIX);
+        if (k == half - 1) {
+            in -= around;
+        }
+        z[half + k] = in & mask;
+        in = shift_signed(in, RADIX);
+    }
+}
+
+static void reduce(const struct modulus *modulus, lanes *z, lanes *restrict T, struct quotients *restrict q) {
+    reduce_with(modulus, z, T, q);
+}
+
+static void reduce_only(const struct modulus *modulus, lanes *z, lanes *restrict T) {
+    reduce_with(modulus, z, T, NULL);
 }
 
 /* Add the carry of the first component, p B^h - q, and n, so that the sum is not negative. */
@@ -111,16 +129,14 @@ ALWAYS_INLINE void add_quotients(const struct modulus *modulus, lanes *columns, 
 
 void multiply_residues(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
     lanes T[MAXIMUM_COLUMNS];
-    struct quotients q;
     multiply_columns(T, x, y, modulus->piece);
-    reduce(modulus, z, T, &q);
+    reduce_only(modulus, z, T);
 }
 
 void square_residues(const struct modulus *modulus, lanes *z, const lanes *x) {
     lanes T[MAXIMUM_COLUMNS];
-    struct quotients q;
     square_columns(T, x, modulus->piece);
-    reduce(modulus, z, T, &q);
+    reduce_only(modulus, z, T);
 }
 
 void multiply_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
@@ -135,7 +151,7 @@ void multiply_pairs(const struct modulus *modulus, lanes *z, const lanes *x, con
     multiply_columns(T, x, y, modulus->piece);
     reduce(modulus, z, T, &q);
     add_quotients(modulus, cross, &q);
-    reduce(modulus, z + count, cross, &q);
+    reduce_only(modulus, z + count, cross);
 }
 
 void square_pairs(const struct modulus *modulus, lanes *z, const lanes *x) {
@@ -149,7 +165,7 @@ void square_pairs(const struct modulus *modulus, lanes *z, const lanes *x) {
     square_columns(T, x, modulus->piece);
     reduce(modulus, z, T, &q);
     add_quotients(modulus, cross, &q);
-    reduce(modulus, z + count, cross, &q);
+    reduce_only(modulus, z + count, cross);
 }
 
 void scale_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const lanes *y) {
@@ -160,7 +176,7 @@ void scale_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const 
     multiply_columns(T, x, y, modulus->piece);
     reduce(modulus, z, T, &q);
     add_quotients(modulus, cross, &q);
-    reduce(modulus, z + count, cross, &q);
+    reduce_only(modulus, z + count, cross);
 }
 
 /* y = the carry of the first component, plus `more` (a residue, or NULL), plus n, as digits. */
@@ -190,7 +206,7 @@ void multiply_split(const struct modulus *modulus, lanes *z, const lanes *x, con
     for (int k = 0; k < 2 * count; k++) {
         cross[k] += T[k];
     }
-    reduce(modulus, more, cross, &q);
+    reduce_only(modulus, more, cross);
     multiply_columns(T, x, y, modulus->piece);
     reduce(modulus, z, T, &q);
     put_quotients(modulus, z + count, &q, more);
@@ -199,10 +215,9 @@ void multiply_split(const struct modulus *modulus, lanes *z, const lanes *x, con
 void join_split(const struct modulus *modulus, lanes *x) {
     const int count = 4 * modulus->piece;
     lanes columns[MAXIMUM_COLUMNS];
-    struct quotients q;
     memset(columns, 0, 2 * (size_t)count * sizeof *columns);
     memcpy(columns, x + count, (size_t)count * sizeof *columns);
-    reduce(modulus, x + count, columns, &q);
+    reduce_only(modulus, x + count, columns);
 }
 
 void reduce_columns(const struct modulus *modulus, lanes *z, lanes *columns, int pair) {
@@ -212,7 +227,7 @@ void reduce_columns(const struct modulus *modulus, lanes *z, lanes *columns, int
     if (pair) {
         memset(columns, 0, 2 * (size_t)count * sizeof *columns);
         add_quotients(modulus, columns, &q);
-        reduce(modulus, z + count, columns, &q);
+        reduce_only(modulus, z + count, columns);
     }
 }
 
