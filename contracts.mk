@@ -7,12 +7,19 @@ node_modules/.installed: package.json package-lock.json scripts/node.sh
 	scripts/node.sh npm install --no-save --ignore-scripts --no-audit --no-fund --fetch-retries=2 --fetch-timeout=60000
 	@touch $@
 
-.PHONY: contracts contracts-check forge-test
-contracts: node_modules/.installed ## compile the contracts and refresh the committed artifact
-	$(PYTHON) scripts/compile_contracts.py
+# newer than the sources, the artifacts and the compiler: they were compiled and found equal since they last changed
+CONTRACTS_COMPARED := build/contracts/.compared
+$(CONTRACTS_COMPARED): $(shell find contracts -name '*.sol') $(wildcard fedtrust/ledger/artifacts/*.json) \
+		scripts/compile_contracts.py scripts/solc.js node_modules/.installed
+	$(PYTHON) scripts/compile_contracts.py $(COMPILE_OPTIONS)
+	@mkdir -p $(@D)
+	@touch $@
 
-contracts-check: node_modules/.installed ## artifact up to date, sources formatted and free of lint
-	$(PYTHON) scripts/compile_contracts.py --check
+.PHONY: contracts contracts-check forge-test
+contracts: $(CONTRACTS_COMPARED) ## compile the contracts and refresh the committed artifact
+
+contracts-check: COMPILE_OPTIONS := --check
+contracts-check: $(CONTRACTS_COMPARED) ## artifact up to date, sources formatted and free of lint
 	scripts/node.sh npx forge fmt --check contracts tests/contracts
 	scripts/node.sh npx forge lint --deny warnings contracts
 
