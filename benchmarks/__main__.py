@@ -14,6 +14,7 @@ from rich.console import Console
 from benchmarks.plot import available, write_plot
 from benchmarks.run import Plan, run
 from benchmarks.table import markdown, print_table, write_into
+from fedtrust.errors import ConfigurationError
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -30,7 +31,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; return the exit code: 0, 1 if a result was wrong, 2 if a bar was missed and ``--check-bars`` given."""
+    """Run; return the exit code: 0, 1 if a result was wrong, 2 if a bar was missed and ``--check-bars`` given.
+
+    A kernel that the environment asks for, and that is not there, has the exit code of a configuration error.
+    """
     options = parse(arguments)
     plan = Plan.quick() if options.quick else Plan()
     if options.parameters:
@@ -44,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AssertionError as error:
         status.print(f"A result is wrong: {error}", style="bold red")
         return 1
+    except ConfigurationError as error:
+        status.print(error.diagnostics(), style="bold red", highlight=False)
+        return int(error.exit_code)
     print_table(report, console)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

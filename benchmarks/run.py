@@ -99,7 +99,7 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Report:
         for computing in kernels:
             computing.close()
         unpin()
-    without = "" if native else f"no native kernel: {choice.reason}"
+    without = "" if native else f"this run is on the portable kernel ({choice.reason})"
     rows = time_rows(measured, skipped, full_sized=plan.parameters == FULL_PARAMETERS, without=without)
     described = setting.describe() | {"repeats": plan.repeats, "pinned_to_one_core": pinned}
     described["whole_round"] = {owner: path.seconds() for (owner, _), path in rounds.items()}

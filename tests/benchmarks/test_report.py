@@ -130,7 +130,7 @@ def test_every_bar_of_the_project_has_its_row() -> None:
 def test_without_the_native_kernel_its_bars_are_skipped_by_name_and_the_rest_stands() -> None:
     measured = {key: m for key, m in measurements().items() if key[0] not in OF_THE_NATIVE_KERNEL}
     measured[phases.ENGINE, phases.WHOLE_ROUND] = Measurement((9.0, 9.0, 9.0), 1, 1)  # the bar would be missed
-    rows = time_rows(measured, {}, full_sized=True, without="no native kernel: not built")
+    rows = time_rows(measured, {}, full_sized=True, without="there is no native kernel")
     assert [(row.phase, row.beside) for row in rows] == [
         (line.phase, line.beside)
         for line in TIMES
@@ -142,7 +142,7 @@ def test_without_the_native_kernel_its_bars_are_skipped_by_name_and_the_rest_sta
         assert row.ours is not None
         if row.skipped:
             assert row.met is None
-            assert "no native kernel: not built" in cells(row)[-1]
+            assert "there is no native kernel" in cells(row)[-1]
 
 
 def test_the_distance_to_the_arithmetic_limit_is_said_in_words() -> None:
@@ -292,6 +292,7 @@ def test_the_plot_shows_everybody_and_is_the_same_twice(tmp_path: Path) -> None:
         write_plot(made, tmp_path / name)
     text = (tmp_path / "first.svg").read_text()
     assert text == (tmp_path / "second.svg").read_text()
-    for name in (phases.ENGINE, phases.PHE, phases.CKKS, phases.CKKS_DEFAULT, phases.NUMPY):
+    for name in (phases.ENGINE, *OF_THE_NATIVE_KERNEL, phases.PHE, phases.CKKS, phases.CKKS_DEFAULT, phases.NUMPY):
         assert f">{name}<" in text
+    assert f">{phases.GMP}<" not in text  # the arithmetic limit stands for it
     assert f">{phases.ZPAILLIER}<" not in text

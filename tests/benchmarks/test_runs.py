@@ -23,9 +23,9 @@ from benchmarks.measuring import Measurement, Task
 from benchmarks.multiply_adds import MultiplyAdds
 from benchmarks.report import Report
 from benchmarks.setting import PARTICIPANTS, Setting
-from fedtrust.compute.kernels import Kernel, choose_kernel
+from fedtrust.compute.kernels import VARIABLE, Kernel, choose_kernel
 from fedtrust.crypto.arithmetic import ARITHMETIC, GmpArithmetic
-from fedtrust.errors import FedtrustError, ProofError
+from fedtrust.errors import ExitCode, FedtrustError, ProofError
 
 ROLES_IN_TURN = ["aggregator", "trustee", "trustee", "aggregator", "aggregator", "aggregator", "anybody"]
 
@@ -209,3 +209,11 @@ def test_tables_and_products_are_counted_too(setting: Setting) -> None:
     before = arithmetic.kernel.count
     arithmetic.multi_exponentiation(values, weights, modulus)
     assert arithmetic.kernel.count - before == formula.multi_exponentiation(weights, 4)
+
+
+def test_a_kernel_that_does_not_exist_ends_the_program_before_it_measures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "quantum")
+    assert program.main(["--quick"]) == ExitCode.CONFIGURATION
+    assert "quantum" in capsys.readouterr().err
