@@ -42,8 +42,8 @@ class TableCache:
         self._bases: dict[tuple[mpz, mpz], _Base] = {}
 
     def table(self, base: mpz, n: mpz, exponent_bits: int, count: int) -> FixedBaseTable | None:
-        """Return the table for ``count`` powers of the unit ``base`` modulo n^2, or None where none pays."""
-        if gmpy2.gcd(base, n) != 1:
+        """Return the table for ``count`` powers of the unit ``base`` modulo n^2; None where none pays, or n is even."""
+        if gmpy2.gcd(base, n) != 1 or gmpy2.is_even(n):
             return None
         bits = -(-exponent_bits // _EXPONENT_GRAIN) * _EXPONENT_GRAIN
         known = self._bases.setdefault((base, n), _Base())
