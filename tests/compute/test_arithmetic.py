@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from fedtrust.compute.native import NativeArithmetic
 from fedtrust.compute.parallel import MINIMUM_BASES, MINIMUM_POWERS, ParallelArithmetic
 from fedtrust.crypto.arithmetic import Arithmetic, GmpArithmetic, SelectedArithmetic
-from fedtrust.errors import WorkerError
 from tests.compute.operands import needs_kernel
 from tests.fixtures.keys import test_primes
 
@@ -113,9 +112,7 @@ def is_large(modulus: mpz) -> bool:
 
 
 @pytest.mark.parametrize("count", [0, 1, LANES_NOT_FULL, LONG])
-def test_fixed_base_powers(arithmetic: Arithmetic, modulus: mpz, count: int, request: pytest.FixtureRequest) -> None:
-    if modulus == MODULI["square of an even one"] and count == LONG:
-        request.applymarker(pytest.mark.xfail(raises=WorkerError, reason="workers refuse a table modulo an even n"))
+def test_fixed_base_powers(arithmetic: Arithmetic, modulus: mpz, count: int) -> None:
     if count == LONG and is_large(modulus):
         count = 9
     for bits in (1, 17, 130):
