@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fedtrust.compute.kernels import Kernel
+from fedtrust.compute.kernels import Kernel, NativeKernel, native_kernel
 from fedtrust.compute.native import NativeArithmetic
 from fedtrust.compute.parallel import ParallelArithmetic
 from fedtrust.crypto.arithmetic import ARITHMETIC, Arithmetic, GmpArithmetic
@@ -63,18 +63,21 @@ def on_all_cores(arithmetic: Arithmetic) -> Iterator[None]:
 class Computing:
     """One kernel as tasks use it: on one core, the same with a table for short exponents, and on all cores.
 
-    ``owner`` is whose tasks these are. ``all_cores`` is None on a machine of one core.
+    ``owner`` is whose tasks these are. ``all_cores`` is None on a machine of one core; ``native`` is the native kernel,
+    to build a table with, or None on the portable one.
     """
 
     owner: str
     one: Arithmetic
     short: Arithmetic
     all_cores: NativeArithmetic | ParallelArithmetic | None
+    native: NativeKernel | None = None
 
     @classmethod
     def on(cls, kernel: Kernel, owner: str) -> Computing:
         """Return the arithmetic of ``kernel``. Raises ConfigurationError where it cannot run."""
-        return cls(owner, one_core_arithmetic(kernel), one_core_arithmetic(kernel), all_core_arithmetic(kernel))
+        one, short, all_cores = one_core_arithmetic(kernel), one_core_arithmetic(kernel), all_core_arithmetic(kernel)
+        return cls(owner, one, short, all_cores, native_kernel() if kernel is Kernel.NATIVE else None)
 
     def close(self) -> None:
         """End the processes of the other cores."""

@@ -18,9 +18,8 @@ from benchmarks.cores import Computing, computing_with, on_all_cores
 from benchmarks.critical_path import CriticalPath, decryption_statement, update_statement
 from benchmarks.measuring import Task
 from benchmarks.setting import CLIP, LAYOUT, PARTICIPANTS, THRESHOLD, WEIGHTED_LAYOUT, Setting, update
-from fedtrust.compute.kernels import native_kernel
+from fedtrust.compute.kernels import NativeKernel
 from fedtrust.compute.modulus_constants import modulus_constants
-from fedtrust.compute.native import NativeArithmetic
 from fedtrust.compute.native_tables import NativeTableCache
 from fedtrust.compute.parallel import ParallelArithmetic
 from fedtrust.crypto.aggregation import multiply_vectors
@@ -153,7 +152,7 @@ class Engine:
             return multiply_vectors(key, self.updates)
 
         return [
-            Task(computing.owner, phases.TABLE, partial(build_table, computing.one, setting), 1, 1),
+            Task(computing.owner, phases.TABLE, partial(build_table, computing.native, setting), 1, 1),
             make(phases.ENCRYPT, lambda: encrypt_vector(key, plaintexts)),
             make(phases.ENCRYPT_SHORT, encrypt_short, short),
             make(phases.READ, lambda: CiphertextVector.from_bytes(data, key)),
@@ -274,14 +273,14 @@ def _widest_table(arithmetic: Arithmetic, setting: Setting, exponent_bits: int) 
         arithmetic.fixed_base_powers(h_s, [longest] * _WARMING_POWERS, setting.key.n_squared)
 
 
-def build_table(arithmetic: Arithmetic, setting: Setting) -> object:
-    """Build the widest table that the kernel behind ``arithmetic`` uses for encryption, and forget it."""
+def build_table(kernel: NativeKernel | None, setting: Setting) -> object:
+    """Build the widest table for encryption that the native ``kernel`` uses, or the portable one, and forget it."""
     h_s, n, bits = setting.key.h_s, setting.n, setting.key.bits // 2
-    if not isinstance(arithmetic, NativeArithmetic):
+    if kernel is None:
         return FixedBaseTable.build(h_s, n, bits, table_window(setting, bits))
     constants = modulus_constants(n)
     assert constants is not None, "the native kernel has no table for this modulus"
-    return NativeTableCache(native_kernel(), DEFAULT_TABLE_BYTES).table(h_s, constants, bits, _WARMING_POWERS)
+    return NativeTableCache(kernel, DEFAULT_TABLE_BYTES).table(h_s, constants, bits, _WARMING_POWERS)
 
 
 def raw_powers(ciphertexts: CiphertextVector, exponent: int) -> list[object]:

@@ -21,7 +21,7 @@ from benchmarks.peers import KNOWN, Peer, load
 from benchmarks.report import Report
 from benchmarks.rows import size_rows, time_rows
 from benchmarks.setting import Setting
-from fedtrust.compute.kernels import Kernel, KernelChoice, choose_kernel
+from fedtrust.compute.kernels import Kernel, KernelChoice, choose_kernel, native_kernel
 
 FULL_PARAMETERS = 100_000
 QUICK_PARAMETERS = 10_000
@@ -81,9 +81,10 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Report:
         tasks += engine.all_core_tasks(kernels[0], plan.samples)
         if native:
             progress("counting multiply-adds")
-            counted = arithmetic_limit.counting()
-            engine.check_kernel(counted, progress)
-            tasks += arithmetic_limit.tasks(counted, engine.tasks(counted, plan.samples))
+            counting_kernel = arithmetic_limit.CountingKernel(native_kernel())
+            counting = arithmetic_limit.counting(counting_kernel)
+            engine.check_kernel(counting, progress)
+            tasks += arithmetic_limit.tasks(counting_kernel, engine.tasks(counting, plan.samples))
         skipped: dict[str, str] = {}
         if kernels[0].all_cores is None:
             all_cores = (phases.ENCRYPT_ALL, phases.PARTIAL_ALL, phases.OPEN_ALL, phases.WHOLE_ROUND)

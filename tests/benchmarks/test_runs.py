@@ -23,7 +23,7 @@ from benchmarks.measuring import Measurement, Task
 from benchmarks.multiply_adds import MultiplyAdds
 from benchmarks.report import Report
 from benchmarks.setting import PARTICIPANTS, Setting
-from fedtrust.compute.kernels import VARIABLE, Kernel, choose_kernel
+from fedtrust.compute.kernels import VARIABLE, Kernel, choose_kernel, native_kernel
 from fedtrust.crypto.arithmetic import ARITHMETIC, GmpArithmetic
 from fedtrust.errors import ExitCode, FedtrustError, ProofError
 
@@ -172,18 +172,18 @@ def test_the_whole_round_goes_step_after_step_and_compares_its_sum(engine: Engin
 
 @pytest.mark.skipif(choose_kernel().kernel is not Kernel.NATIVE, reason="no native kernel here")
 def test_multiply_adds_are_counted_by_what_the_kernel_is_asked_for(setting: Setting) -> None:
-    arithmetic = arithmetic_limit.CountingArithmetic()
+    kernel = arithmetic_limit.CountingKernel(native_kernel())
+    arithmetic = arithmetic_limit.CountingArithmetic(kernel)
     bases = [mpz(k + 2) for k in range(20)]
     exponent, bits = mpz(1) << 99, 100
     assert arithmetic.same_exponent_powers(bases, exponent, setting.n) == [
         pow(base, exponent, setting.n) for base in bases
     ]
     expected = MultiplyAdds(16, False).same_exponent_powers(20, bits)
-    assert arithmetic.kernel.count == expected
+    assert kernel.count == expected
     task = Task("anybody", "a phase", lambda: arithmetic.same_exponent_powers(bases, exponent, setting.n), 20, 700)
-    computing = Computing(phases.LIMIT, arithmetic, arithmetic_limit.CountingArithmetic(), None)
     idle = Task("anybody", "nothing", list, 1, 1)
-    (limit,) = arithmetic_limit.tasks(computing, [task, idle])
+    (limit,) = arithmetic_limit.tasks(kernel, [task, idle])
     assert (limit.owner, limit.phase, limit.full) == (phases.LIMIT, "a phase", round(expected * 700 / 20))
     assert limit.items == limit.call()  # so many the kernel makes in one call
     assert arithmetic_limit.rates([Measurement((2.0, 4.0), limit.items, limit.full)]) == [
@@ -194,21 +194,22 @@ def test_multiply_adds_are_counted_by_what_the_kernel_is_asked_for(setting: Sett
 
 @pytest.mark.skipif(choose_kernel().kernel is not Kernel.NATIVE, reason="no native kernel here")
 def test_tables_and_products_are_counted_too(setting: Setting) -> None:
-    arithmetic, formula = arithmetic_limit.CountingArithmetic(), MultiplyAdds(16, True)
+    kernel, formula = arithmetic_limit.CountingKernel(native_kernel()), MultiplyAdds(16, True)
+    arithmetic = arithmetic_limit.CountingArithmetic(kernel)
     modulus, values = setting.key.n_squared, [mpz(k + 2) for k in range(16)]
     assert arithmetic.products([values, values, values], modulus) == [value**3 for value in values]
     rows = formula.product_row(16, True) + 2 * formula.product_row(16, False)
-    assert arithmetic.kernel.count == rows + formula.product_result(16)
+    assert kernel.count == rows + formula.product_result(16)
     arithmetic.fixed_base_powers(setting.key.h_s, [mpz(3)] * 16, modulus)  # builds the table
-    before = arithmetic.kernel.count
+    before = kernel.count
     arithmetic.fixed_base_powers(setting.key.h_s, [mpz(3)] * 16, modulus)
-    again = arithmetic.kernel.count - before
+    again = kernel.count - before
     assert again in {formula.fixed_base_powers(16, 2, window) for window in range(3, 9)}
     assert before > rows + formula.product_result(16) + again  # there was a table to build
     weights = [mpz(k) for k in range(16)]
-    before = arithmetic.kernel.count
+    before = kernel.count
     arithmetic.multi_exponentiation(values, weights, modulus)
-    assert arithmetic.kernel.count - before == formula.multi_exponentiation(weights, 4)
+    assert kernel.count - before == formula.multi_exponentiation(weights, 4)
 
 
 def test_a_kernel_that_does_not_exist_ends_the_program_before_it_measures(
