@@ -75,7 +75,7 @@ def integers_of(bits: int) -> st.SearchStrategy[mpz]:
         st.builds(lambda k, d: max((mpz(1) << k) + d, mpz(0)) % ones, st.integers(0, bits - 1), st.integers(-1, 1)),
         st.builds(lambda seed: mpz(random.Random(seed).getrandbits(bits)), seeds),
         st.integers(0, 3).map(mpz),
-        st.integers(1, 3).map(lambda d: ones - d),
+        st.integers(1, 3).map(lambda d: (ones - d) % ones),
     )
 
 

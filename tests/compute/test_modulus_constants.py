@@ -6,7 +6,7 @@ import random
 
 import pytest
 from gmpy2 import f_mod_2exp, mpz
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from fedtrust.compute.modulus_constants import PIECES, RADIX, ModulusConstants, modulus_constants
@@ -33,7 +33,7 @@ from tests.compute.kernel_model import (
 )
 from tests.compute.operands import CLASSES, LengthClass, extreme_moduli, integers_of, moduli
 
-few = settings(deadline=None, max_examples=20)
+few = settings(deadline=None, max_examples=20, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 
 
 def constants_of(n: mpz) -> ModulusConstants:
