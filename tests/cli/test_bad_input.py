@@ -104,7 +104,7 @@ class Scene:
         return self.folder / "stranger"
 
     def second_certificate(self, name: str) -> Path:
-        own = open_identity(self.made.people.identity(name), PASSPHRASE)
+        own = self.made.people.open(name)
         return self.stranger(own.public.role, own.private_key)
 
     def revoked(self) -> Path:

@@ -22,11 +22,10 @@ from fedtrust.crypto.encoding import canonical_json, sha256, to_hex
 from fedtrust.errors import ExitCode
 from fedtrust.ledger.devnet import Devnet
 from fedtrust.ledger.types import Phase, Role
-from fedtrust.nodes.identity import open_identity
 from fedtrust.nodes.tls import client_context
 from fedtrust.protocol.receipt import Receipt
 from tests.e2e.federation import Federation, federation
-from tests.e2e.people import PASSPHRASE, People
+from tests.e2e.people import People
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -106,7 +105,7 @@ def _rogue_aggregator(people: People, answers: Mapping[str, bytes]) -> Iterator[
             pass
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    own = open_identity(people.identity("aggregator"), PASSPHRASE)
+    own = people.open("aggregator")
     context.load_cert_chain(own.folder / "tls.pem", password=own.tls_password)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -123,7 +122,7 @@ def _rogue_aggregator(people: People, answers: Mapping[str, bytes]) -> Iterator[
 
 def _as(made: Federation, name: str | None) -> httpx.Client:
     """Return a client with the TLS certificate of ``name``, or without one."""
-    own = None if name is None else open_identity(made.people.identity(name), PASSPHRASE)
+    own = None if name is None else made.people.open(name)
     context = client_context(own, made.reader.identities(Role.AGGREGATOR))
     return httpx.Client(base_url=made.url, verify=context, timeout=30, trust_env=False)
 

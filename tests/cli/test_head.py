@@ -16,9 +16,8 @@ from fedtrust.ledger.devnet import start_devnet
 from fedtrust.ledger.outbox import Outbox
 from fedtrust.ledger.types import Deadlines
 from fedtrust.ledger.web3_ledger import Web3Ledger
-from fedtrust.nodes.identity import open_identity
 from tests.e2e.federation import Federation, Outcome, federation, fedtrust_here
-from tests.e2e.people import PASSPHRASE, People
+from tests.e2e.people import People
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -33,7 +32,7 @@ def ended(
         start_devnet(request.param, log_path=folder / "node.log") as devnet,
         federation(folder / "run", devnet, people) as made,
     ):
-        signer = open_identity(people.identity("aggregator"), PASSPHRASE).signer
+        signer = people.open("aggregator").signer
         ledger = Web3Ledger(connect(devnet.rpc_url), made.contract, signer, Outbox(folder / "outbox.sqlite"))
         now = ledger.now()
         ledger.open_round(

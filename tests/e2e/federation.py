@@ -35,7 +35,7 @@ from fedtrust.nodes.client import HttpsClient
 from fedtrust.nodes.settings import FederationSettings
 from fedtrust.nodes.tls import client_context
 from fedtrust.store.artifacts import FolderStore
-from tests.e2e.people import TRUSTEES, People
+from tests.e2e.people import TRUSTEES, People, light_key_files
 from tests.e2e.processes import CommandProcess
 
 TASK = "fedtrust.learning.heart:LogisticRegression"
@@ -92,7 +92,7 @@ def fedtrust(*arguments: object, seconds: float = PATIENCE, **values: str) -> Ou
 def fedtrust_here(*arguments: object) -> Outcome:
     """Run a command in this process, by the same entry point."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), light_key_files():
         code = run(cli, [str(a) for a in arguments])
     return Outcome(code, out.getvalue(), err.getvalue())
 

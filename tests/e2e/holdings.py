@@ -22,6 +22,7 @@ from fedtrust.crypto.sealing import open_sealed
 from fedtrust.crypto.threshold import KeyShare, verify_share
 from fedtrust.errors import KeyFileError
 from fedtrust.nodes.identity import TLS_FILE, open_identity
+from tests.e2e.people import light_key_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def gather(folders: Iterable[Path], identity: Path, passphrase: str, manifest: K
     """
     files = {str(p): p.read_bytes() for folder in (*folders, identity) for p in _files(folder)}
     files |= {f"{p} (all pages)": _merged(p) for folder in folders for p in _files(folder) if p.suffix == ".sqlite"}
-    opened = open_identity(identity, passphrase)
+    with light_key_files():
+        opened = open_identity(identity, passphrase)
     tls = serialization.load_pem_private_key(files[str(identity / TLS_FILE)], opened.tls_password)
     assert isinstance(tls, EllipticCurvePrivateKey)
     secrets = {

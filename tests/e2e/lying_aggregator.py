@@ -13,6 +13,7 @@ from fedtrust.cli.main import cli, run
 from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.nodes import aggregator
 from fedtrust.nodes.aggregator import AggregatorNode
+from tests.e2e.people import light_key_files
 
 WRONG_COLUMN = 1
 
@@ -56,4 +57,5 @@ LIES = {"column": lie_about_a_column, "hide": hide_an_update}
 
 if __name__ == "__main__":
     LIES[sys.argv[1]]()
-    sys.exit(run(cli, sys.argv[2:]))
+    with light_key_files():
+        sys.exit(run(cli, sys.argv[2:]))

@@ -12,11 +12,12 @@ from unittest import mock
 from eth_account import Account
 
 from fedtrust.crypto.ceremony import TrusteeIdentity, run_ceremony
+from fedtrust.crypto.key_file import MINIMUM_SCRYPT_COST
 from fedtrust.crypto.manifest import KeyManifest
 from fedtrust.learning.heart import HOSPITALS
 from fedtrust.ledger.devnet import development_keys
 from fedtrust.ledger.types import Address, Role
-from fedtrust.nodes.identity import PublicIdentity, create_identity
+from fedtrust.nodes.identity import Identity, PublicIdentity, create_identity, open_identity
 from tests.fixtures.keys import test_primes
 
 PASSPHRASE = "correct horse battery staple"
@@ -44,6 +45,10 @@ class People:
     def account(self, name: str) -> Address:
         return self.public(name).account
 
+    def open(self, name: str) -> Identity:
+        with light_key_files():
+            return open_identity(self.identity(name), PASSPHRASE)
+
     def committee(self, threshold: int, trustees: int) -> Path:
         """Return the folder with manifest.json and the sealed shares of a committee of the first trustees."""
         folder = self.folder / f"key-{threshold}-of-{trustees}"
@@ -66,7 +71,7 @@ class People:
 
 @cache
 def make_people(folder: Path, trustees: int = 5, hospitals: Sequence[str] = HOSPITALS) -> People:
-    """Make identities in ``folder``: two aggregators, trustees, hospitals.
+    """Make identities in ``folder``: two aggregators, trustees, hospitals; all cheap to open.
 
     Operator and watcher have funded development accounts; nobody else has anything.
     """
@@ -78,7 +83,13 @@ def make_people(folder: Path, trustees: int = 5, hospitals: Sequence[str] = HOSP
     funded = dict(zip(("operator", "watcher"), development_keys(2), strict=True))
     with cheap_keystores():
         for name, role in roles.items():
-            create_identity(people.identity(name), role, PASSPHRASE, private_key=funded.get(name))
+            create_identity(
+                people.identity(name),
+                role,
+                PASSPHRASE,
+                private_key=funded.get(name),
+                scrypt_cost=MINIMUM_SCRYPT_COST,
+            )
     return people
 
 
@@ -90,4 +101,14 @@ def cheap_keystores() -> Iterator[None]:
     """
     encrypt = Account.encrypt
     with mock.patch.object(Account, "encrypt", lambda key, text: encrypt(key, text, iterations=_LIGHT_SCRYPT)):
+        yield
+
+
+@contextmanager
+def light_key_files() -> Iterator[None]:
+    """Let commands of this process open key files that cost the least there is, as those of ``make_people`` do.
+
+    Who refuses such files, and what opening any other costs, is the business of tests/nodes.
+    """
+    with mock.patch.dict(open_identity.__kwdefaults__, minimum_scrypt_cost=MINIMUM_SCRYPT_COST):
         yield

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from fedtrust.cli.main import COMMANDS, main
+from tests.e2e.people import light_key_files
 
 _FORKS = multiprocessing.get_context("forkserver")
 
@@ -80,4 +81,5 @@ def _run(words: list[str], environment: dict[str, str], out: str, err: str) -> N
         os.dup2(file, descriptor)
         os.close(file)
     sys.argv = ["fedtrust", *words]
-    main()
+    with light_key_files():
+        main()

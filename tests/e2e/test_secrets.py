@@ -17,7 +17,6 @@ from fedtrust.crypto.paillier import CiphertextVector
 from fedtrust.crypto.threshold import KeyShare, combine, partial_roots
 from fedtrust.errors import FedtrustError
 from fedtrust.ledger.devnet import Devnet
-from fedtrust.nodes.identity import open_identity
 from fedtrust.protocol.partial import ProvenPartial
 from fedtrust.protocol.result import RoundResult
 from fedtrust.protocol.spec import RoundSpec
@@ -56,7 +55,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, anvil: Devnet, people: Pe
             manifest,
             index,
             (people.committee(2, 3) / f"share-{index}.sealed").read_bytes(),
-            open_identity(people.identity(f"trustee-{index}"), PASSPHRASE).sealing,
+            people.open(f"trustee-{index}").sealing,
         )
         for index in (1, 2, 3)
     )
