@@ -12,7 +12,7 @@ from fedtrust.ledger.types import Role
 from fedtrust.nodes.identity import create_identity
 from tests.e2e.federation import Outcome, fedtrust_here
 from tests.e2e.people import PASSPHRASE, People, cheap_keystores
-from tests.ledger.test_web3_tokens import TokenWorld, compiled  # noqa: F401  # a fixture
+from tests.ledger.test_web3_tokens import TokenWorld, coin  # noqa: F401  # a fixture
 from tests.ledger.worlds import KEYS, PARTICIPANTS
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,7 +22,7 @@ WRITTEN = "0.0000001"
 
 
 def test_a_federation_of_tokens(anvil: Devnet, people: People, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    world = TokenWorld(anvil, request.getfixturevalue("compiled"))
+    world = TokenWorld(anvil, request.getfixturevalue("coin"))
     folders = {}
     with cheap_keystores():
         for key, name, role in ((KEYS[0], "operator", Role.NONE), (KEYS[3], "clinic", Role.PARTICIPANT)):
