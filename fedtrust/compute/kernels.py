@@ -40,14 +40,22 @@ class NativeKernel(Protocol):
         """Make nothing but independent multiply-adds of eight lanes, as fast as they come; return how many."""
 
     def same_exponent_powers(
-        self, constants: bytes, pair: bool, bases: Sequence[mpz], exponent: mpz, exponent_bits: int, out_words: int, /
+        self,
+        constants: bytes,
+        pair: bool,
+        bases: Sequence[mpz],
+        exponent: mpz,
+        bits: int,
+        secret: bool,
+        out_words: int,
+        /,
     ) -> bytes:
         """Return ``b^exponent`` modulo n, or with ``pair`` n^2, for every base below n^2."""
 
     def multi_exponentiation(
         self, constants: bytes, pair: bool, bases: Sequence[mpz], exponents: Sequence[mpz], bits: int, out_words: int, /
     ) -> bytes:
-        """Return the product of powers; not all exponents may be zero."""
+        """Return the products of powers: as many combinations as there are times more exponents than bases."""
 
     def fixed_base_table(self, constants: bytes, generators: bytes, inverses: bytes, window: int, /) -> object:
         """Return a table for powers of one base."""

@@ -120,33 +120,37 @@ class NativeArithmetic:
         if constants is None or not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
             return self._portable.same_exponent_powers(bases, exponent, modulus)
         words = (1 + pair) * constants.words
+        secret = exponent != constants.n  # every other exponent is taken for one
 
         def powers(part: Sequence[mpz]) -> bytes:
-            return self._kernel.same_exponent_powers(constants.data, pair, part, mpz(exponent), bits, words)
+            return self._kernel.same_exponent_powers(constants.data, pair, part, mpz(exponent), bits, secret, words)
 
         return _integers(self._in_threads(powers, self._parts(self._readable(bases, constants))), words)
 
     def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
         """See :meth:`Arithmetic.multi_exponentiation`."""
+        return self.multi_exponentiations(bases, [exponents], modulus)[0]
+
+    def multi_exponentiations(self, bases: Sequence[mpz], rows: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.multi_exponentiations`."""
         constants, pair = _field(modulus)
-        if constants is None or len(bases) < MINIMUM_BASES or len(bases) != len(exponents):
-            return self._portable.multi_exponentiation(bases, exponents, modulus)
-        bits = require_exponents(exponents)
-        if not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
-            return self._portable.multi_exponentiation(bases, exponents, modulus)
+        fit = len(bases) >= MINIMUM_BASES and all(len(row) == len(bases) for row in rows)
+        bits = max((require_exponents(row) for row in rows), default=0)
+        if constants is None or not fit or not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
+            return self._portable.multi_exponentiations(bases, rows, modulus)
         words = (1 + pair) * constants.words
         values = self._readable(bases, constants)
         parts = max(min(self._count, len(bases) // _BASES_FOR_EACH), 1)
         size = -(-len(bases) // parts)
 
-        def product(at: int) -> bytes:
-            some = [mpz(e) for e in exponents[at : at + size]]
-            if not any(some):
-                return (1).to_bytes(8 * words, "little")
-            return self._kernel.multi_exponentiation(constants.data, pair, values[at : at + size], some, bits, words)
+        def combinations(at: int) -> list[mpz]:
+            exponents = [mpz(exponent) for row in rows for exponent in row[at : at + size]]
+            part = values[at : at + size]
+            data = self._kernel.multi_exponentiation(constants.data, pair, part, exponents, bits, words)
+            return _integers([data], words)
 
-        results = _integers(self._in_threads(product, list(range(0, len(bases), size))), words)
-        return results[0] if len(results) == 1 else self._portable.products([[r] for r in results], modulus)[0]
+        results = self._in_threads(combinations, list(range(0, len(bases), size)))
+        return results[0] if len(results) == 1 else self._portable.products(results, modulus)
 
     def _readable(self, values: Sequence[mpz], constants: ModulusConstants) -> Sequence[mpz]:
         """Return the values as the kernel takes them, reduced where they are out of its range: [0, 2^(2 bits))."""

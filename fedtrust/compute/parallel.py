@@ -175,6 +175,10 @@ class ParallelArithmetic:
 
         return self._local.products([[value] for value in self._in_workers(product, parts)], modulus)[0]
 
+    def multi_exponentiations(self, bases: Sequence[mpz], rows: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.multi_exponentiations`."""
+        return [self.multi_exponentiation(bases, row, modulus) for row in rows]
+
     def _parts(self, values: Sequence[mpz]) -> list[Sequence[mpz]]:
         size = max(-(-len(values) // (_PARTS_FOR_EACH * self._count)), 1)
         return [values[at : at + size] for at in range(0, len(values), size)]

@@ -1,4 +1,4 @@
-"""The batch seam: all heavy modular arithmetic goes through these four functions.
+"""The batch seam: all heavy modular arithmetic goes through these five functions.
 
 :class:`GmpArithmetic` computes on one core with gmpy2; :class:`fedtrust.compute.parallel.ParallelArithmetic` spreads
 the same work over worker processes; a native kernel or a GPU can stand behind the same Protocol. Callers never
@@ -42,6 +42,9 @@ class Arithmetic(Protocol):
 
     def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
         """Return the product of ``bases[j]^exponents[j]`` modulo ``modulus``. Raises ValueError for negative ones."""
+
+    def multi_exponentiations(self, bases: Sequence[mpz], rows: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        """Return :meth:`multi_exponentiation` of the same bases by each row of exponents."""
 
 
 class GmpArithmetic:
@@ -98,6 +101,10 @@ class GmpArithmetic:
         )
         return (mpz(1) if result is None else result) % modulus
 
+    def multi_exponentiations(self, bases: Sequence[mpz], rows: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.multi_exponentiations`."""
+        return [self.multi_exponentiation(bases, row, modulus) for row in rows]
+
 
 class SelectedArithmetic:
     """The :class:`Arithmetic` that a program has selected; GmpArithmetic until it does."""
@@ -125,6 +132,10 @@ class SelectedArithmetic:
     def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
         """See :meth:`Arithmetic.multi_exponentiation`."""
         return self.implementation.multi_exponentiation(bases, exponents, modulus)
+
+    def multi_exponentiations(self, bases: Sequence[mpz], rows: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        """See :meth:`Arithmetic.multi_exponentiations`."""
+        return self.implementation.multi_exponentiations(bases, rows, modulus)
 
 
 def without_sign(bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> tuple[Sequence[mpz], mpz]:

@@ -110,7 +110,7 @@ def prove_decryption(
     if not len(opening.plaintexts) == len(opening.roots) == len(ciphertexts):
         raise ProofError("decryption proof: opening and aggregate have different lengths")
     rows = _coefficients(ciphertexts, opening.plaintexts, statement)
-    combined = [ARITHMETIC.multi_exponentiation(opening.roots, row, key.n) for row in rows]
+    combined = ARITHMETIC.multi_exponentiations(opening.roots, rows, key.n)
     return DecryptionProof(key, tuple(_nth_roots(key, ciphertexts, rows, combined, opening.power)))
 
 
@@ -123,7 +123,7 @@ def _nth_roots(
     a = gmpy2.invert(power, key.n)
     b = (1 - power * a) // key.n
     residues = [value % key.n for value in ciphertexts.values]
-    bases = [ARITHMETIC.multi_exponentiation(residues, row, key.n) for row in rows]
+    bases = ARITHMETIC.multi_exponentiations(residues, rows, key.n)
     return ARITHMETIC.products(
         [ARITHMETIC.same_exponent_powers(combined, a, key.n), ARITHMETIC.same_exponent_powers(bases, b, key.n)], key.n
     )
@@ -152,11 +152,13 @@ def verify_decryption(
     except CiphertextError as error:
         raise ProofError(f"decryption proof: {error.message}", expected=error.expected, advice=_ADVICE) from error
     # 3. R_k^n (1 + n sum_j r_kj M_j) = prod_j c_j^(r_kj) mod n^2 for every k.
+    rows = _coefficients(ciphertexts, values, statement)
     powers = ARITHMETIC.same_exponent_powers(proof.roots, key.n, key.n_squared)
-    for k, (row, power) in enumerate(zip(_coefficients(ciphertexts, values, statement), powers, strict=True)):
+    combined = ARITHMETIC.multi_exponentiations(ciphertexts.values, rows, key.n_squared)
+    for k, (row, power, right) in enumerate(zip(rows, powers, combined, strict=True)):
         total = sum(r * m for r, m in zip(row, values, strict=True)) % key.n
         left = power * (1 + total * key.n) % key.n_squared
-        if left != ARITHMETIC.multi_exponentiation(ciphertexts.values, row, key.n_squared):
+        if left != right:
             raise ProofError(
                 f"decryption proof of round {statement.round} does not hold in combination {k}",
                 expected="plaintexts that belong to the aggregate",

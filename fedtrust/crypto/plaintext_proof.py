@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import gmpy2
 from gmpy2 import mpz
@@ -90,6 +91,15 @@ def _exponent_bytes(key: PublicKey) -> int:
     return (key.bits // 2 + COEFFICIENT_BITS + STATISTICAL_BITS + 33 + 7) // 8
 
 
+@lru_cache(maxsize=16)
+def _inverse_steps(key: PublicKey) -> tuple[mpz, ...]:
+    """Return h_s^(-2^(128 i)) modulo n^2, for all digits that an s may have."""
+    steps = [gmpy2.invert(key.h_s, key.n_squared)]
+    while len(steps) * COEFFICIENT_BITS < 8 * _exponent_bytes(key):
+        steps.append(gmpy2.powmod(steps[-1], 1 << COEFFICIENT_BITS, key.n_squared))
+    return tuple(steps)
+
+
 def _coefficients(ciphertexts: CiphertextVector, statement: UpdateStatement, mask: mpz) -> list[mpz]:
     key = ciphertexts.key
     transcript = Transcript("proof of plaintext knowledge")
@@ -135,12 +145,14 @@ def verify_plaintext_knowledge(
         raise ProofError(
             "plaintext proof: s is too long", expected=f"{longest} bits", got=proof.s.bit_length(), advice=_ADVICE
         )
-    # 3. (1 + z n) h_s^s = Y prod c_j^(r_j) mod n^2.
+    # 3. (1 + z n) h_s^s = Y prod c_j^(r_j) mod n^2, h_s^s on the other side and in digits of s as long as the r_j: one
+    # product, for which a verifier needs no table.
     coefficients = _coefficients(ciphertexts, statement, proof.mask)
-    power = ARITHMETIC.fixed_base_powers(key.h_s, [proof.s], key.n_squared)[0]
-    left = (1 + proof.z * key.n) * power % key.n_squared
-    right = proof.mask * ARITHMETIC.multi_exponentiation(ciphertexts.values, coefficients, key.n_squared)
-    if left != right % key.n_squared:
+    steps = _inverse_steps(key)
+    digits = [proof.s >> COEFFICIENT_BITS * i & (1 << COEFFICIENT_BITS) - 1 for i in range(len(steps) - 1)]
+    digits.append(proof.s >> COEFFICIENT_BITS * len(digits))
+    product = ARITHMETIC.multi_exponentiation((*ciphertexts.values, *steps), coefficients + digits, key.n_squared)
+    if (1 + proof.z * key.n) % key.n_squared != proof.mask * product % key.n_squared:
         raise ProofError(
             f"plaintext proof of {statement.participant} for round {statement.round} does not hold", advice=_ADVICE
         )

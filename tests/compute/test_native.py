@@ -336,7 +336,7 @@ def calls(kernel: NativeKernel) -> dict[str, Callable[..., object]]:
     generators = encode_words([1] * 2 * 24)
     return {
         "powers": lambda data=DATA, bases=SOME, exponent=FIVE, bits=3, words=WORDS: kernel.same_exponent_powers(
-            data, True, bases, exponent, bits, words
+            data, True, bases, exponent, bits, True, words
         ),
         "buckets": lambda data=DATA, bases=SOME, exponents=SOME, bits=2, words=WORDS: kernel.multi_exponentiation(
             data, True, bases, exponents, bits, words

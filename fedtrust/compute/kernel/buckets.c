@@ -72,10 +72,10 @@ static int best_window(size_t count, size_t bits) {
 struct sum {
     const struct field *field;
     struct rows exponents;
-    size_t count, stride, windows, buckets;
+    size_t count, stride, windows, buckets; /* windows of one combination */
     int window;
     uint64_t *bases;   /* [count] elements */
-    uint64_t *filled;  /* [windows][buckets] elements, where `full` says so; bucket 0 is not used */
+    uint64_t *filled;  /* [combinations][windows][buckets] elements, where `full` says so; bucket 0 is not used */
     uint8_t *full;
     /* of one pass */
     uint64_t *products;        /* [windows of a pass][count / 2] elements */
@@ -84,17 +84,17 @@ struct sum {
 };
 
 static void sort_window(const struct sum *sum, size_t window, const uint64_t **members, size_t *first, size_t *length) {
-    const size_t bit = window * (size_t)sum->window;
+    const size_t bit = window % sum->windows * (size_t)sum->window, row = window / sum->windows * sum->count;
     memset(length, 0, sum->buckets * sizeof *length);
     for (size_t i = 0; i < sum->count; i++) {
-        length[digit_at(sum->exponents, i, bit, sum->window)]++;
+        length[digit_at(sum->exponents, row + i, bit, sum->window)]++;
     }
     size_t at = 0;
     for (size_t d = 0; d < sum->buckets; d++) {
         first[d] = at, at += length[d], length[d] = 0;
     }
     for (size_t i = 0; i < sum->count; i++) {
-        const size_t d = digit_at(sum->exponents, i, bit, sum->window);
+        const size_t d = digit_at(sum->exponents, row + i, bit, sum->window);
         members[first[d] + length[d]++] = sum->bases + i * sum->stride;
     }
 }
@@ -185,10 +185,10 @@ static void add_running(const struct sum *sum, struct queue *queue, struct desce
 }
 
 /* Leave the product of bucket^digit over the buckets of every window in its `total`. */
-static void descend(const struct sum *sum, struct queue *queue, struct descent *descents) {
+static void descend(const struct sum *sum, struct queue *queue, struct descent *descents, size_t windows) {
     for (size_t d = sum->buckets; d > 0; d--) {
         /* the running product as the last step left it goes into the total while the next bucket goes into it */
-        for (size_t w = 0; w < sum->windows; w++) {
+        for (size_t w = 0; w < windows; w++) {
             const uint64_t *const running = descents[w].running;
             if (d > 1) {
                 take_bucket(sum, queue, &descents[w], w * sum->buckets + d - 1);
@@ -199,27 +199,27 @@ static void descend(const struct sum *sum, struct queue *queue, struct descent *
     }
 }
 
-/* x = the product of total^(2^(window w)), from the top down. Returns 0 if there is nothing. */
-static int combine(const struct sum *sum, const struct descent *descents, lanes *x) {
-    lanes y[2 * MAXIMUM_DIGITS + LANES];
+/* Put the product of total^(2^(window w)) over the windows of a combination, from the top down: eight combinations at once. */
+static void combine(const struct sum *sum, const struct descent *descents, struct rows out, size_t first) {
+    lanes x[2 * MAXIMUM_DIGITS + LANES], y[2 * MAXIMUM_DIGITS + LANES];
     const uint64_t *from[LANES];
-    int started = 0;
     for (size_t w = sum->windows; w > 0; w--) {
-        for (int i = 0; started && i < sum->window; i++) {
+        for (size_t i = 0; i < LANES; i++) {
+            const size_t row = first + i < out.count ? first + i : first;
+            const struct descent *const descent = &descents[row * sum->windows + w - 1];
+            from[i] = descent->started ? descent->total : sum->field->one;
+        }
+        if (w == sum->windows) {
+            gather_elements(sum->field, x, from);
+            continue;
+        }
+        for (int i = 0; i < sum->window; i++) {
             square(sum->field, x, x);
         }
-        if (descents[w - 1].started) {
-            for (int i = 0; i < LANES; i++) {
-                from[i] = descents[w - 1].total;
-            }
-            gather_elements(sum->field, started ? y : x, from);
-            if (started) {
-                multiply(sum->field, x, x, y);
-            }
-            started = 1;
-        }
+        gather_elements(sum->field, y, from);
+        multiply(sum->field, x, x, y);
     }
-    return started;
+    store_rows(sum->field, out, first, x);
 }
 
 static int load_bases(const struct field *field, struct rows in, uint64_t *bases) {
@@ -242,42 +242,40 @@ int kernel_multi_exponentiation(
 ) {
     struct field field;
     field_read(&field, constants, pair);
-    const size_t count = in.count, stride = (size_t)field.stride;
+    const size_t count = in.count, stride = (size_t)field.stride, combinations = out.count;
     const int window = best_window(count, exponent_bits);
     const size_t windows = (exponent_bits + (size_t)window - 1) / (size_t)window, buckets = (size_t)1 << window;
+    const size_t all = combinations * windows;
     const size_t product_words = count / 2 * stride + 1;
     const size_t pass = PASS_WORDS / product_words < 1 ? 1 : PASS_WORDS / product_words;
-    const size_t together = pass < windows ? pass : windows;
+    const size_t together = pass < all ? pass : all;
     struct sum sum = {
         .field = &field, .exponents = exponents, .count = count, .stride = stride, .windows = windows,
         .buckets = buckets, .window = window,
         .bases = allocate(count * stride),
-        .filled = allocate(windows * buckets * stride),
-        .full = calloc(windows * buckets, 1),
+        .filled = allocate(all * buckets * stride),
+        .full = calloc(all * buckets, 1),
         .products = allocate(together * (count / 2) * stride + 1),
         .members = calloc(together * count, sizeof *sum.members),
         .first = calloc(together * buckets, sizeof *sum.first),
         .length = calloc(together * buckets, sizeof *sum.length),
     };
-    struct descent *const descents = calloc(windows, sizeof *descents);
-    uint64_t *const slots = allocate(windows * 3 * stride);
+    struct descent *const descents = calloc(all, sizeof *descents);
+    uint64_t *const slots = allocate(all * 3 * stride);
     struct queue queue = {.field = &field};
-    lanes x[2 * MAXIMUM_DIGITS + LANES];
     int done = sum.bases && sum.filled && sum.full && sum.products && sum.members && sum.first && sum.length &&
                descents && slots && load_bases(&field, in, sum.bases);
     if (done) {
-        for (size_t from = 0; from < windows; from += together) {
-            fill(&sum, &queue, from, windows - from < together ? windows - from : together);
+        for (size_t from = 0; from < all; from += together) {
+            fill(&sum, &queue, from, all - from < together ? all - from : together);
         }
-        for (size_t w = 0; w < windows; w++) {
+        for (size_t w = 0; w < all; w++) {
             uint64_t *const own = slots + 3 * w * stride;
             descents[w] = (struct descent){.slots = {own, own + stride}, .total = own + 2 * stride};
         }
-        descend(&sum, &queue, descents);
-        if (combine(&sum, descents, x)) {
-            store_rows(&field, out, 0, x);
-        } else {
-            done = KERNEL_NOTHING;
+        descend(&sum, &queue, descents, all);
+        for (size_t first = 0; first < combinations; first += LANES) {
+            combine(&sum, descents, out, first);
         }
     }
     free(sum.bases);

@@ -1,7 +1,7 @@
 /* What the kernel does, without Python: batches of powers and products modulo an odd n, or modulo n^2.
  *
  * Numbers come in and go out as little-endian 64-bit words in fixed width ("rows"), a row every `stride` words, stride a
- * multiple of eight, unused words zero. Nothing here depends on a secret exponent in its branches or addresses.
+ * multiple of eight, unused words zero. No branch and no address depends on a secret exponent.
  */
 #ifndef FEDTRUST_KERNEL_H
 #define FEDTRUST_KERNEL_H
@@ -11,8 +11,6 @@
 
 /* Windows of a fixed-base table: their logarithms are added up without carries. */
 #define KERNEL_MAXIMUM_WINDOWS 1024
-/* Neither done (1) nor out of memory (0): there was nothing to multiply. */
-#define KERNEL_NOTHING (-1)
 
 /* A modulus as words that fedtrust/compute/modulus_constants.py makes; words[0..2) are `piece` and `top`. */
 struct constants {
@@ -42,10 +40,11 @@ size_t kernel_words(struct constants constants, int pair);
 
 /* out[i] = in[i]^exponent, modulo n or (pair) n^2. in may have twice the width of n. Returns 0 when memory is short. */
 int kernel_same_exponent_powers(
-    struct constants constants, int pair, struct rows in, const uint64_t *exponent, size_t exponent_bits, struct rows out
+    struct constants constants, int pair, struct rows in, const uint64_t *exponent, size_t exponent_bits, int secret,
+    struct rows out
 );
 
-/* out[0] = the product of in[i]^exponents[i], or KERNEL_NOTHING if all exponents are zero. */
+/* out[k] = the product of in[i]^exponents[k in.count + i]: as many combinations as out has rows. */
 int kernel_multi_exponentiation(
     struct constants constants, int pair, struct rows in, struct rows exponents, size_t exponent_bits, struct rows out
 );

@@ -188,13 +188,13 @@ static PyObject *multiply_adds(PyObject *self, PyObject *arguments) {
 
 static PyObject *same_exponent_powers(PyObject *self, PyObject *arguments) {
     PyObject *data, *bases, *exponent;
-    int pair;
+    int pair, secret;
     Py_ssize_t words, bits;
     struct constants constants;
     struct rows in = {0}, power = {0}, out = {0};
     (void)self;
     if (!require_support() ||
-        !PyArg_ParseTuple(arguments, "OpOOnn", &data, &pair, &bases, &exponent, &bits, &words) ||
+        !PyArg_ParseTuple(arguments, "OpOOnpn", &data, &pair, &bases, &exponent, &bits, &secret, &words) ||
         !read_constants(&constants, data)) {
         return NULL;
     }
@@ -208,7 +208,7 @@ static PyObject *same_exponent_powers(PyObject *self, PyObject *arguments) {
     Py_XDECREF(single);
     if (done) {
         Py_BEGIN_ALLOW_THREADS
-        done = kernel_same_exponent_powers(constants, pair, in, power.words, (size_t)bits, out);
+        done = kernel_same_exponent_powers(constants, pair, in, power.words, (size_t)bits, secret, out);
         Py_END_ALLOW_THREADS
     }
     free_rows(&in);
@@ -232,20 +232,15 @@ static PyObject *multi_exponentiation(PyObject *self, PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "a width is out of range");
         return NULL;
     }
-    int done = read_rows(&in, bases, 64 * kernel_words(constants, 1)) &&
-               read_rows(&powers, exponents, (size_t)bits) && make_rows(&out, 1, (size_t)words);
-    if (done && (in.count != powers.count || in.count == 0)) {
-        PyErr_SetString(PyExc_ValueError, "one exponent for each base, and at least one base");
+    int done = read_rows(&in, bases, 64 * kernel_words(constants, 1)) && read_rows(&powers, exponents, (size_t)bits);
+    if (done && (in.count == 0 || powers.count == 0 || powers.count % in.count)) {
+        PyErr_SetString(PyExc_ValueError, "one exponent for each base and combination, and at least one base");
         done = 0;
     }
-    if (done) {
+    if (done && make_rows(&out, powers.count / in.count, (size_t)words)) {
         Py_BEGIN_ALLOW_THREADS
         done = kernel_multi_exponentiation(constants, pair, in, powers, (size_t)bits, out);
         Py_END_ALLOW_THREADS
-        if (done == KERNEL_NOTHING) {
-            PyErr_SetString(PyExc_ValueError, "all exponents are zero");
-            done = 0;
-        }
     }
     free_rows(&in);
     free_rows(&powers);
@@ -405,7 +400,7 @@ static PyMethodDef methods[] = {
     {"fits", fits, METH_VARARGS, "fits(values, bits) -> whether all are mpz in [0, 2^bits)"},
     {"multiply_adds", multiply_adds, METH_VARARGS, "multiply_adds(rounds) -> multiply-adds of eight lanes made"},
     {"same_exponent_powers", same_exponent_powers, METH_VARARGS,
-     "same_exponent_powers(constants, pair, bases, exponent, exponent_bits, out_words) -> bytes"},
+     "same_exponent_powers(constants, pair, bases, exponent, exponent_bits, secret, out_words) -> bytes"},
     {"multi_exponentiation", multi_exponentiation, METH_VARARGS,
      "multi_exponentiation(constants, pair, bases, exponents, exponent_bits, out_words) -> bytes"},
     {"fixed_base_table", fixed_base_table, METH_VARARGS,
