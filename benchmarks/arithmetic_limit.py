@@ -40,17 +40,25 @@ class CountingKernel:
         return getattr(self._kernel, name)
 
     def same_exponent_powers(
-        self, constants: bytes, pair: bool, bases: Sequence[mpz], exponent: mpz, exponent_bits: int, out_words: int, /
+        self,
+        constants: bytes,
+        pair: bool,
+        bases: Sequence[mpz],
+        exponent: mpz,
+        bits: int,
+        secret: bool,
+        out_words: int,
+        /,
     ) -> bytes:
         """See :class:`NativeKernel`."""
-        self.count += _of(constants, pair).same_exponent_powers(len(bases), exponent_bits)
-        return self._kernel.same_exponent_powers(constants, pair, bases, exponent, exponent_bits, out_words)
+        self.count += _of(constants, pair).same_exponent_powers(len(bases), bits, secret)
+        return self._kernel.same_exponent_powers(constants, pair, bases, exponent, bits, secret, out_words)
 
     def multi_exponentiation(
         self, constants: bytes, pair: bool, bases: Sequence[mpz], exponents: Sequence[mpz], bits: int, out_words: int, /
     ) -> bytes:
         """See :class:`NativeKernel`."""
-        self.count += _of(constants, pair).multi_exponentiation(exponents, bits)
+        self.count += _of(constants, pair).multi_exponentiation(len(bases), exponents, bits)
         return self._kernel.multi_exponentiation(constants, pair, bases, exponents, bits, out_words)
 
     def fixed_base_table(self, constants: bytes, generators: bytes, inverses: bytes, window: int, /) -> object:

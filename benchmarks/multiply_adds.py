@@ -29,9 +29,9 @@ def _groups(count: int) -> int:
     return -(-count // LANES)
 
 
-def power_window(bits: int) -> int:
-    """Return the window of powers with one exponent (powers.c): the cheapest of 1 to 5."""
-    return min(range(1, 6), key=lambda window: -(-bits // window) + (1 << window))
+def power_window(bits: int, secret: bool) -> int:
+    """Return the window of powers with one exponent (powers.c): the cheapest of 1 to 5, or 6 for a public exponent."""
+    return min(range(1, 6 if secret else 7), key=lambda window: -(-bits // window) + (1 << window))
 
 
 def bucket_window(count: int, bits: int) -> int:
@@ -96,9 +96,9 @@ class MultiplyAdds:
         """Of eight integers from Montgomery form."""
         return self.scaling + self.writing
 
-    def same_exponent_powers(self, count: int, bits: int) -> int:
+    def same_exponent_powers(self, count: int, bits: int, secret: bool) -> int:
         """Of ``count`` powers with one exponent of ``bits`` bits, by fixed windows (powers.c)."""
-        window = power_window(bits)
+        window = power_window(bits, secret)
         windows = -(-bits // window)
         multiplications = (1 << window) + windows
         return _groups(count) * (
@@ -121,27 +121,26 @@ class MultiplyAdds:
         """Of the ``count`` numbers of a running product made pairs by a reduction, and written out."""
         return _groups(count) * (self.reduction + self.multiplication + self.writing)
 
-    def multi_exponentiation(self, exponents: Sequence[mpz], bits: int) -> int:
-        """Of the product of powers with these exponents (buckets.c), if no lane is ever empty but in the last part.
+    def multi_exponentiation(self, count: int, exponents: Sequence[mpz], bits: int) -> int:
+        """Of the combinations of ``count`` bases by these exponents, one row after the other (buckets.c).
 
-        A bucket that k of a window's digits fall into takes k - 1 multiplications. Then two for every step down the
-        buckets, less where a bucket is empty. The windows are put together by squarings, one number in all lanes.
+        If no lane is ever empty but in the last part: a bucket that k of a window's digits fall into takes k - 1
+        multiplications; then two for every step down the buckets, less where a bucket is empty. The windows of eight
+        combinations are put together by squarings.
         """
-        window = bucket_window(len(exponents), bits)
-        shared = in_turn = squarings = 0
-        started = False
-        for at in reversed(range(0, bits, window)):
-            digits = [int(exponent >> at) & ((1 << window) - 1) for exponent in exponents]
-            occupied = {digit for digit in digits if digit}
-            squarings += window if started else 0
-            if occupied:
-                filling = sum(map(bool, digits)) - len(occupied)
-                shared += filling + len(occupied) - 1 + max(occupied) - 1
-                in_turn += started
-                started = True
+        window = bucket_window(count, bits)
+        windows, combinations = -(-bits // window), len(exponents) // count
+        shared = 0
+        for first in range(0, combinations * count, count):
+            for at in range(0, bits, window):
+                digits = [int(exponent >> at) & ((1 << window) - 1) for exponent in exponents[first : first + count]]
+                occupied = {digit for digit in digits if digit}
+                if occupied:
+                    filling = sum(map(bool, digits)) - len(occupied)
+                    shared += filling + len(occupied) - 1 + max(occupied) - 1
+        putting_together = (windows - 1) * (window * self.squaring + self.multiplication)
         return (
-            _groups(len(exponents)) * self.loading
-            + (_groups(shared) + in_turn) * self.multiplication
-            + squarings * self.squaring
-            + self.storing
+            _groups(count) * self.loading
+            + _groups(shared) * self.multiplication
+            + _groups(combinations) * (putting_together + self.storing)
         )

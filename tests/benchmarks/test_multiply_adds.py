@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from fedtrust.compute.modulus_constants import ModulusConstants, modulus_constan
 from tests.docs.markdown import ROOT
 
 KERNEL = ROOT / "fedtrust" / "compute" / "kernel"
-COMPILER = shutil.which("cc")
+COMPILER = shutil.which(os.environ.get("CC", "cc"))
 COUNTING = """
 #define FEDTRUST_EMULATED_LANES
 #include "lanes.h"
@@ -97,14 +98,17 @@ def case(request: pytest.FixtureRequest, compiled: ctypes.CDLL) -> tuple[Countin
     return CountingLibrary(compiled, constants), piece
 
 
+@pytest.mark.parametrize("secret", [False, True])
 @pytest.mark.parametrize("pair", [False, True])
-@pytest.mark.parametrize(("count", "bits"), [(1, 3), (8, 40), (20, 33)])
-def test_powers_with_one_exponent(case: tuple[CountingLibrary, int], pair: bool, count: int, bits: int) -> None:
+@pytest.mark.parametrize(("count", "bits"), [(1, 3), (20, 33), (8, 400)])
+def test_powers_with_one_exponent(
+    case: tuple[CountingLibrary, int], pair: bool, secret: bool, count: int, bits: int
+) -> None:
     kernel, piece = case
-    numbers, out, exponent = kernel.numbers(count), kernel.numbers(count), kernel.words(1)
-    arguments = (kernel.constants(), int(pair), numbers, ctypes.c_void_p(exponent), ctypes.c_size_t(bits), out)
+    numbers, out, exponent = kernel.numbers(count), kernel.numbers(count), ctypes.c_void_p(kernel.words(bits // 64 + 1))
+    arguments = (kernel.constants(), int(pair), numbers, exponent, ctypes.c_size_t(bits), int(secret), out)
     _, counted = kernel.call("kernel_same_exponent_powers", *arguments)
-    assert counted == MultiplyAdds(piece, pair).same_exponent_powers(count, bits)
+    assert counted == MultiplyAdds(piece, pair).same_exponent_powers(count, bits, secret)
 
 
 def test_a_table_and_its_powers(case: tuple[CountingLibrary, int]) -> None:
@@ -135,15 +139,17 @@ def test_a_running_product(case: tuple[CountingLibrary, int]) -> None:
     assert counted == formula.product_result(count)
 
 
-@pytest.mark.parametrize("bits", [1, 24])
-def test_a_multi_exponentiation_has_few_empty_lanes(case: tuple[CountingLibrary, int], bits: int) -> None:
+@pytest.mark.parametrize(("bits", "combinations"), [(1, 1), (24, 1), (24, 6)])
+def test_multi_exponentiations_have_few_empty_lanes(
+    case: tuple[CountingLibrary, int], bits: int, combinations: int
+) -> None:
     kernel, piece = case
-    source = random.Random(bits)
-    values = [mpz(source.getrandbits(bits)) for _ in range(700)]
-    exponents = kernel.exponents(values)
-    arguments = (kernel.constants(), 0, kernel.numbers(700), exponents, ctypes.c_size_t(bits), kernel.numbers(1))
+    source, count = random.Random(bits), 700
+    values = [mpz(source.getrandbits(bits)) for _ in range(combinations * count)]
+    exponents, out = kernel.exponents(values), kernel.numbers(combinations)
+    arguments = (kernel.constants(), 0, kernel.numbers(count), exponents, ctypes.c_size_t(bits), out)
     _, counted = kernel.call("kernel_multi_exponentiation", *arguments)
-    least = MultiplyAdds(piece, False).multi_exponentiation(values, bits)
+    least = MultiplyAdds(piece, False).multi_exponentiation(count, values, bits)
     assert least <= counted <= 1.1 * least
 
 
@@ -158,12 +164,12 @@ def test_counts_by_hand() -> None:
     assert bucket_window(3, 2) == 1
     shared, put_together = 2, 1
     expected = ours.loading + -(-shared // LANES) * ours.multiplication + put_together * ours.multiplication
-    assert ours.multi_exponentiation([mpz(1), mpz(2), mpz(3)], 2) == expected + ours.squaring + ours.storing
+    assert ours.multi_exponentiation(3, [mpz(1), mpz(2), mpz(3)], 2) == expected + ours.squaring + ours.storing
 
 
-def test_windows_grow_with_the_exponent() -> None:
-    assert [power_window(bits) for bits in (1, 3, 64, 512, 3072)] == sorted(
-        power_window(bits) for bits in (1, 3, 64, 512, 3072)
-    )
-    assert power_window(3072) == 5
+def test_windows_grow_with_the_exponent_and_more_so_where_nothing_is_secret() -> None:
+    windows = [power_window(bits, secret=True) for bits in (1, 3, 64, 512, 3072)]
+    assert windows == sorted(windows)
+    assert windows[-1] == 5
+    assert power_window(3072, secret=False) == 6
     assert bucket_window(700, 128) > bucket_window(70, 128)
