@@ -38,7 +38,7 @@ class Plan:
     @classmethod
     def quick(cls) -> Plan:
         """Return the plan of ``make bench-quick``."""
-        return cls(QUICK_PARAMETERS, 3, Samples(opening=40, single_holder=20, classical=10))
+        return cls(QUICK_PARAMETERS, 3, Samples(opening=32, single_holder=24, classical=10))
 
 
 def machine(choice: KernelChoice) -> dict[str, str]:
