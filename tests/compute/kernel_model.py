@@ -20,6 +20,8 @@ DIGIT_MASK = (1 << RADIX) - 1
 BASE = 1 << RADIX
 RESIDUE_EXCESS = 1 << 10
 """Residues are below n times this."""
+SPLIT_EXCESS = 1 << 21
+"""The second part of a split number is below n times this."""
 LOGARITHMS = 1 << 8
 """A sum of this many residues may still be multiplied by one (``modulus_constants._fits``)."""
 
@@ -331,25 +333,31 @@ def reduce(model: Model, columns: Numbers) -> Reduction:
         total = lane(total + sums[k])
 
     d, a = model.difference.times(sums), model.sum.times_twice(differences)
-    digit_sum = model.digit_sum << 1
-    turned: list[Number] = [0] * count
-    a_k, d_k = a[0], lane(d[0] << 1)
-    in_1: Number = 0
-    in_2, in_3 = t[count - 1] >> RADIX, t[count + half - 1] >> RADIX
-    for k in range(half):
-        column_1, column_2, column_3 = t[half + k], t[count + k], t[count + half + k]
-        turned[k] = lane(lane(((digit(column_1) + digit(column_3) + in_1 + in_3) << 2) + a_k) - d_k)
-        turned[half + k] = lane(lane(((digit(column_2) + t[k] + in_2) << 2) + a_k) + d_k)
-        in_1, in_2, in_3 = column_1 >> RADIX, column_2 >> RADIX, column_3 >> RADIX
-        a_k, d_k = lane(a[k + 1] - digit_sum), lane(lane(d[k + 1] - total) << 1)
-    turned[0] = lane(turned[0] + lane(a_k + d_k))
-    turned[half] = lane(lane(turned[half] + (in_3 << 2)) + a_k - d_k)
-
-    entering = lane(turned[count - 1] + (BASE >> 1)) >> RADIX
-    turned[count - 1] = lane(turned[count - 1] - (entering << RADIX))
+    for k in range(1, half + 1):
+        a[k], d[k] = lane(a[k] - lane(model.digit_sum << 1)), lane(d[k] - total)
+    last = lane(digit(t[count + half - 1]) + (t[count + half - 2] >> RADIX) + t[half - 1])
+    entering = lane(lane(last << 2) + a[half - 1] + lane(d[half - 1] << 1))
+    entering = lane(entering + (BASE >> 1)) >> RADIX
+    around = lane(entering << RADIX)
+    before_1: Number = 0
+    before_2 = t[count + half - 1] >> RADIX
+    entering = lane(entering + a[half] + lane(d[half] << 1))
     z: list[Number] = []
-    for k in range(count):
-        entering = lane(entering + turned[k])
+    for k in range(half):
+        column_1, column_2 = t[half + k], t[count + half + k]
+        entering = lane(entering + ((digit(column_1) + digit(column_2) + before_1 + before_2) << 2))
+        entering = lane(lane(entering + a[k]) - (d[k] << 1))
+        before_1, before_2 = column_1 >> RADIX, column_2 >> RADIX
+        z.append(digit(entering))
+        entering = entering >> RADIX
+    entering = lane(lane(entering + (before_2 << 2) + a[half]) - (d[half] << 1))
+    for k in range(half):
+        column = t[count + k]
+        entering = lane(entering + ((digit(column) + t[k] + before_1) << 2))
+        entering = lane(lane(entering + a[k]) + (d[k] << 1))
+        before_1 = column >> RADIX
+        if k == half - 1:
+            entering = lane(entering - around)
         z.append(digit(entering))
         entering = entering >> RADIX
     return Reduction(z, q, p)
@@ -379,6 +387,35 @@ def square_pairs(model: Model, x: Numbers) -> tuple[Reduction, Reduction]:
     cross = [lane(column << 1) for column in multiply_columns(x[:count], x[count:])]
     first = reduce(model, multiply_columns(x[:count], x[:count]))
     return first, reduce(model, add_quotients(model, cross, first))
+
+
+def put_quotients(model: Model, reduction: Reduction, more: Numbers) -> list[Number]:
+    """Return the digits of p B^h - q + n + ``more``."""
+    out: list[Number] = []
+    entering: Number = 0
+    for quotient, n, other in zip([-q for q in reduction.low] + list(reduction.top), model.digits, more, strict=True):
+        entering = lane(entering + (n + quotient) + other)
+        out.append(digit(entering))
+        entering = entering >> RADIX
+    return out
+
+
+def multiply_split(model: Model, x: Numbers, y: Numbers) -> list[Number]:
+    """Return x y / R^2 for split numbers (x, y), which stand for R x + y n (``modulus.h``)."""
+    count = model.count
+    cross = [
+        lane(a + b)
+        for a, b in zip(multiply_columns(x[:count], y[count:]), multiply_columns(x[count:], y[:count]), strict=True)
+    ]
+    more = reduce(model, cross).z
+    first = reduce(model, multiply_columns(x[:count], y[:count]))
+    return [*first.z, *put_quotients(model, first, more)]
+
+
+def split(model: Model, columns: Numbers) -> list[Number]:
+    """Return a number split."""
+    first = reduce(model, columns)
+    return [*first.z, *put_quotients(model, first, [0] * model.count)]
 
 
 def value_of(columns: Numbers) -> mpz:

@@ -143,6 +143,15 @@ def test_multi_exponentiation(arithmetic: Arithmetic, modulus: mpz, count: int) 
         assert arithmetic.multi_exponentiation(bases, exponents, modulus) == expected
 
 
+def test_several_multi_exponentiations_of_the_same_bases(arithmetic: Arithmetic, modulus: mpz) -> None:
+    for count in (2, LANES_NOT_FULL):
+        bases, exponents, expected = multi_exponentiation_case(modulus, 16, count)
+        rows = [exponents, [mpz(0)] * count, exponents[::-1]]
+        backwards = arithmetic.multi_exponentiation(bases[::-1], exponents, modulus)
+        assert arithmetic.multi_exponentiations(bases, rows, modulus) == [expected, 1, backwards]
+        assert arithmetic.multi_exponentiations(bases, [], modulus) == []
+
+
 @pytest.mark.parametrize("count", [1, LANES_NOT_FULL, LONG])
 def test_products(arithmetic: Arithmetic, modulus: mpz, count: int) -> None:
     for rows in (1, 2, 5):
@@ -188,6 +197,8 @@ def test_misuse_is_refused(arithmetic: Arithmetic) -> None:
         arithmetic.multi_exponentiation([mpz(2)], [], SMALL)
     with pytest.raises(ValueError, match="one exponent"):
         arithmetic.multi_exponentiation([mpz(2)] * 2000, [mpz(5)] * 1999, SMALL)
+    with pytest.raises(ValueError, match="one exponent"):
+        arithmetic.multi_exponentiations([mpz(2)] * LONG, [[mpz(5)] * LONG, [mpz(5)] * (LONG - 1)], SQUARE)
     for modulus in (SMALL, SQUARE):
         with pytest.raises(ValueError, match="negative"):
             arithmetic.multi_exponentiation([mpz(2)], [mpz(-1)], modulus)

@@ -15,6 +15,7 @@ from tests.compute.kernel_model import (
     DIGIT,
     LOGARITHMS,
     RESIDUE_EXCESS,
+    SPLIT_EXCESS,
     Circulant,
     Interval,
     Model,
@@ -26,8 +27,10 @@ from tests.compute.kernel_model import (
     model_of,
     multiply_columns,
     multiply_pairs,
+    multiply_split,
     reduce,
     shortfall_bound,
+    split,
     square_pairs,
     value_of,
 )
@@ -133,6 +136,7 @@ def test_no_column_leaves_its_lane(served: LengthClass) -> None:
         number = [DIGIT] * model.count
         multiply_pairs(model, number * 2, number * 2)
         square_pairs(model, number * 2)
+        multiply_split(model, number * 2, number * 2)
         # a number of words as columns, times R^-1 (load_reduced), and n w + x (store_plain)
         assert reduce(model, number * 2).z == number
         for column in multiply_columns(number, model.digits):
@@ -169,6 +173,11 @@ def test_the_bounds_hold_for_every_length() -> None:
             )
             assert longest < BASE ** (top + half)
             assert 1 <= top <= 2 * count - half
+            # A split number's second part is below T / n + n + a residue; products of two are only made where they fit.
+            second = 4 * residue**2 * n
+            assert max((residue * n) ** 2 // n, n * n // n) + n + residue * n <= second < SPLIT_EXCESS * n < BASE**count
+            if bits % 8 == 0 and constants_of(mpz(shortest_n + 1)).splits:
+                assert 2 * (residue * n) * second < BASE ** (top + half)
 
 
 def check(model: Model, n: mpz, columns: list[int]) -> Reduction:
@@ -197,6 +206,22 @@ def test_the_model_reduces_every_number(n: mpz, data: st.DataObject) -> None:
         for small in (-1, 0, 1):
             check(model, n, digits_of(multiple + small, 2 * model.count))
     check(model, n, digits_of(data.draw(integers_of(2 * int(n.bit_length()))) % (n * n), 2 * model.count))
+
+
+def test_the_model_multiplies_split_numbers(served: LengthClass) -> None:
+    for n in extreme_moduli(served.longest - 60)[1:5:3]:
+        model = model_of(constants_of(n))
+        montgomery, square = mpz(BASE) ** model.half // 4, n * n
+        values = [square - 1, n, mpz(0), square - n, mpz(1), mpz(random.getrandbits(2 * int(n.bit_length()) - 2))]
+        product = split(model, digits_of(values[0], 2 * model.count))
+        expected = values[0]
+        for value in values[1:2] * 3 + values[3:]:
+            product = multiply_split(model, product, split(model, digits_of(value, 2 * model.count)))
+            expected = expected * value * pow(montgomery, -2, square) % square
+            x, y = value_of(product[: model.count]), value_of(product[model.count :])
+            assert (montgomery * x + y * n - expected) % square == 0
+            assert x < RESIDUE_EXCESS * n
+            assert y < SPLIT_EXCESS * n
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -182,7 +182,8 @@ def test_every_window_of_a_table(n: mpz, window: int, bits: int, data: st.DataOb
 
 def border_exponents(bits: int) -> list[mpz]:
     one = mpz(1)
-    return [one << bits - 1, (one << bits) - 1, (one << bits - 1) + 1, (one << bits) - (one << bits // 2)]
+    exponents = [one << bits - 1, (one << bits) - 1, (one << bits - 1) + 1, (one << bits) - (one << bits // 2)]
+    return [exponent for exponent in exponents if exponent.bit_length() == bits]
 
 
 @pytest.mark.parametrize("pair", [False, True], ids=["n", "n^2"])
@@ -203,6 +204,49 @@ def test_every_entry_of_a_table_is_found(kernel: NativeKernel, window: int) -> N
     exponents = [mpz(entry) << window * row for row in (0, 1, 64 // window, bits // window - 1) for entry in entries]
     found = integers(kernel.fixed_base_powers(table, exponents, bits, words), words)
     assert found == [power(mpz(3), exponent, N * N) for exponent in exponents]
+
+
+def test_a_public_exponent(arithmetic: NativeArithmetic, served: LengthClass) -> None:
+    """An exponent that is n goes straight to its entries, by wider windows."""
+    for border, pair in ((served.shortest, True), (served.longest, False)):
+        for n in extreme_moduli(border)[1:5:3]:
+            modulus = n * n if pair else n
+            bases = [modulus - 1, patterned(border, 50, 3)]
+            assert arithmetic.same_exponent_powers(bases, n, modulus) == [power(base, n, modulus) for base in bases]
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["public", "secret"])
+def test_public_and_secret_exponents_give_the_same(kernel: NativeKernel, secret: bool) -> None:
+    base, words = patterned(2000, 64, 5), WORDS
+    for bits in (1, 2, 9, 64, 65, 200, 959, 1100, 1500):  # windows of one bit to the widest
+        for exponent in border_exponents(bits):
+            data = kernel.same_exponent_powers(DATA, True, [base], exponent, bits, secret, words)
+            assert integers(data, words) == [power(base, exponent, N * N)], hex(exponent)
+
+
+@pytest.mark.parametrize("pair", [False, True], ids=["n", "n^2"])
+def test_several_combinations(arithmetic: NativeArithmetic, pair: bool) -> None:
+    modulus = N * N if pair else N
+    bases = [patterned(1000 + 900 * pair, 50, seed) for seed in range(MINIMUM_BASES + 1)]
+    rows = [[patterned(60, 6, 100 * row + i) for i in range(len(bases))] for row in range(17)]
+    rows[1] = [mpz(0)] * len(bases)
+    rows[9] = [mpz(0)] * 16 + [mpz(1)]
+    rows[15] = [(mpz(1) << 60) - 1] * len(bases)
+    expected = [math.prod(power(b, e, modulus) for b, e in zip(bases, row, strict=True)) % modulus for row in rows]
+    for count in (0, 1, 2, 7, 8, 9, 16, 17):
+        assert arithmetic.multi_exponentiations(bases, rows[:count], modulus) == expected[:count]
+    assert arithmetic.multi_exponentiations(bases, [rows[1]] * 2, modulus) == [1, 1]
+    with pytest.raises(ValueError, match="one exponent"):
+        arithmetic.multi_exponentiations(bases, [rows[0], rows[0][:-1]], modulus)
+    with pytest.raises(ValueError, match="negative"):
+        arithmetic.multi_exponentiations(bases, [rows[0], [-e - 1 for e in rows[0]]], modulus)
+
+
+def test_combinations_of_many_bases_are_split_among_threads() -> None:
+    bases, square = [mpz(3 + i) for i in range(1100)], N * N
+    rows = [[mpz((i * i + row) % 7) for i in range(1100)] for row in range(3)] + [[mpz(0)] * 1100]
+    expected = [math.prod(power(b, e, square) for b, e in zip(bases, row, strict=True)) % square for row in rows]
+    assert NativeArithmetic(2).multi_exponentiations(bases, rows, square) == expected
 
 
 @pytest.mark.parametrize("longest", [1, 21, 64, 200])
@@ -428,7 +472,10 @@ def refuse_all(kernel: NativeKernel) -> int:
 
 def test_direct_calls_with_hostile_arguments_are_refused() -> None:
     """In a process of its own, so that a crash is a failure of this test and not the end of all."""
-    program = "from tests.compute import test_native\nprint(test_native.refuse_all(test_native.native_kernel()))"
+    # conftest takes another build of the kernel, where one is asked for
+    program = (
+        "from tests.compute import conftest, test_native\nprint(test_native.refuse_all(test_native.native_kernel()))"
+    )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
     assert int(run.stdout) == sum(len(values) for arguments in HOSTILE.values() for values in arguments.values())
