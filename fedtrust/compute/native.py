@@ -32,8 +32,8 @@ MINIMUM_PRODUCTS = 2 * LANES
 MINIMUM_BASES = 2 * LANES
 """Shortest multi-exponentiation that fills the lanes."""
 _MAXIMUM_EXPONENT_BITS = 1 << 24
-_PARTS_FOR_EACH = 4  # so that a slower core ends with less, and nobody waits long for the last part
-_BASES_FOR_EACH = 512  # fewest bases that are worth a core: every part sums its own buckets
+_PARTS_FOR_EACH = 2  # a slower core ends with less; more parts would read a table from memory more often
+_BASES_FOR_EACH = 256  # fewest bases that are worth a core: every part sums its own buckets
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
