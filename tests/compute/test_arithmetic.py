@@ -49,7 +49,6 @@ IMPLEMENTATIONS = {
     "gmp": GmpArithmetic,
     "gmp without tables": lambda: GmpArithmetic(table_bytes=0),
     "two processes": lambda: ParallelArithmetic(2),
-    "selected": SelectedArithmetic,
     "native": NativeArithmetic,
     "native, two threads": lambda: NativeArithmetic(2),
 }
@@ -214,10 +213,21 @@ def test_a_program_selects_once_for_all() -> None:
     assert isinstance(selected.implementation, GmpArithmetic)
 
     class Recording(GmpArithmetic):
-        def products(self, rows: object, modulus: mpz) -> list[mpz]:
-            seen.append(modulus)
-            return super().products(rows, modulus)  # type: ignore[arg-type]
+        def __getattribute__(self, name: str) -> object:
+            seen.append(name)
+            return super().__getattribute__(name)
+
+    def results(arithmetic: Arithmetic) -> list[object]:
+        values, exponents = [mpz(5), mpz(7)], [mpz(3), mpz(2)]
+        return [
+            arithmetic.fixed_base_powers(mpz(5), exponents, mpz(11)),
+            arithmetic.products([values, exponents], mpz(11)),
+            arithmetic.same_exponent_powers(values, mpz(3), mpz(11)),
+            arithmetic.multi_exponentiation(values, exponents, mpz(11)),
+            arithmetic.multi_exponentiations(values, [exponents, values], mpz(11)),
+        ]
 
     selected.select(Recording())
-    assert selected.products([[mpz(5)], [mpz(7)]], mpz(11)) == [2]
-    assert seen == [11]
+    assert results(selected) == results(GmpArithmetic()) == [[4, 3], [4, 3], [4, 2], 9, [9, 6]]
+    functions = [name for name in vars(Arithmetic) if not name.startswith("_")]
+    assert set(functions) <= set(seen)
