@@ -239,7 +239,7 @@ static void toeplitz_piece(lanes *restrict out, const uint64_t *matrix, const la
 /* With v = (v0, v1), W v = (X v0 + Y v1, Y v0 + X v1): half the sum and half the difference of (X + Y)(v0 + v1) and
  * (X - Y)(v0 - v1). 2^51 more in every entry of the second matrix and of its vector adds 2^51 times the sum of the
  * vector, and of the row, to a column: twice these sums, one column up, are taken off again. */
-void circulant(lanes *restrict out, const struct circulant *matrix, const lanes *v, int piece) {
+void circulant(lanes *restrict out, const struct circulant *matrix, const lanes *v, lanes excess, int piece) {
     lanes sum[MAXIMUM_PIECE], difference[MAXIMUM_PIECE], even[MAXIMUM_PIECE + 1], odd[MAXIMUM_PIECE + 1];
     lanes total = everywhere(0);
     for (int k = 0; k < piece; k++) {
@@ -251,21 +251,20 @@ void circulant(lanes *restrict out, const struct circulant *matrix, const lanes 
     toeplitz_piece(even, matrix->even, sum, piece);
     toeplitz_piece(odd, matrix->odd, difference, piece);
     out[0] = even[0] + odd[0];
-    out[piece] = even[0] - odd[0];
     for (int k = 1; k < piece; k++) {
-        const lanes column = odd[k] - total - everywhere(matrix->odd_rows[k - 1]);
-        out[k] = even[k] + column;
-        out[piece + k] = even[k] - column;
+        const lanes column = odd[k] - total - everywhere(matrix->odd_rows[k - 1]), common = even[k] - excess;
+        out[k] = common + column;
+        out[piece + k] = common - column;
     }
-    const lanes column = odd[piece] - total - everywhere(matrix->odd_rows[piece - 1]);
-    out[piece] += even[piece] + column;
-    out[2 * piece] = even[piece] - column;
+    const lanes column = odd[piece] - total - everywhere(matrix->odd_rows[piece - 1]), common = even[piece] - excess;
+    out[piece] = even[0] - odd[0] + common + column;
+    out[2 * piece] = common - column;
 }
 
 /* With T = ((T1, T0), (T2, T1)) and v = (v0, v1): T v = (T1 (v0 + v1) + (T0 - T1) v1, T1 (v0 + v1) + (T2 - T1) v0),
  * three products in the place of four. The differences are kept non-negative by 2^51 in every entry, which adds 2^51
  * times the sum of the vector to every column: twice that sum, one column up, is taken off again. */
-void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v, int piece) {
+void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v, lanes excess, int piece) {
     lanes both[MAXIMUM_PIECE], middle[MAXIMUM_PIECE + 1], lower[MAXIMUM_PIECE + 1];
     lanes first = everywhere(0), second = everywhere(0);
     for (int k = 0; k < piece; k++) {
@@ -273,8 +272,8 @@ void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v
         first += v[k];
         second += v[k + piece];
     }
-    first <<= 1;
-    second <<= 1;
+    first = (first << 1) + excess;
+    second = (second << 1) + excess;
     toeplitz_piece(middle, matrix->middle, both, piece);
     toeplitz_piece(out, matrix->upper, v + piece, piece);
     toeplitz_piece(lower, matrix->lower, v, piece);

@@ -35,8 +35,9 @@ struct toeplitz {
     const uint64_t *lower;  /* T2 - T1 + 2^51 */
 };
 
-/* out[0..2 piece] = T v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. Columns are signed. */
-void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v, int piece);
+/* out[0..2 piece] = T v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. `excess` is taken off
+ * every column but the first. Columns are signed. */
+void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v, lanes excess, int piece);
 
 /* A circulant matrix of twice `piece` rows, W = ((X, Y), (Y, X)), as two of `piece` rows. */
 struct circulant {
@@ -45,7 +46,7 @@ struct circulant {
     const uint64_t *odd_rows; /* twice the sum of each row of X - Y, modulo 2^64 */
 };
 
-/* out[0..2 piece] = 2 W v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. Columns are signed. */
-void circulant(lanes *restrict out, const struct circulant *matrix, const lanes *v, int piece);
+/* out[0..2 piece] = 2 W v, less excess, as above. */
+void circulant(lanes *restrict out, const struct circulant *matrix, const lanes *v, lanes excess, int piece);
 
 #endif

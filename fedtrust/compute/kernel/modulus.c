@@ -70,13 +70,8 @@ ALWAYS_INLINE void reduce_with(const struct modulus *modulus, lanes *z, lanes *r
 
     /* a = 2 (n0 + n1) (q - p), d = (n0 - n1) (q + p); on one side of each every entry is 2^50 too large. */
     lanes a[MAXIMUM_HALF + 1], d[MAXIMUM_HALF + 1];
-    toeplitz(d, &modulus->difference, sum, modulus->piece);
-    circulant(a, &modulus->sum, difference, modulus->piece);
-    const lanes digit_sum = everywhere(2 * modulus->digit_sum);
-    for (int k = 1; k <= half; k++) {
-        a[k] -= digit_sum;
-        d[k] -= total;
-    }
+    toeplitz(d, &modulus->difference, sum, total, modulus->piece);
+    circulant(a, &modulus->sum, difference, everywhere(2 * modulus->digit_sum), modulus->piece);
 
     /* 4 (T + q n - p n B^h) modulo B^m - 1, turned by h places: columns [h, m), then [0, h). Columns of T are carried once
      * by themselves, against overflow. The last digit is zero, so what stands in its column is the carry around. */
