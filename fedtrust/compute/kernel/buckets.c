@@ -119,8 +119,8 @@ static void fill(struct sum *sum, struct queue *queue, size_t from, size_t windo
                 const size_t at = sum->first[w * sum->buckets + d];
                 const uint64_t **const members = sum->members + w * sum->count + at;
                 for (size_t i = 0; i + 1 < *length; i += 2) {
-                    /* The slot of the first pair's product is free again once its pair is multiplied: later rounds
-                     * write where their left operand stands. */
+                    /* Later rounds write where their left operand stands: it is a product, for only the last of a
+                     * bucket can still be a base, and that is never on the left. */
                     uint64_t *const to = round == 0 ? sum->products + (w * slots + (at + i) / 2) * sum->stride
                                                     : (uint64_t *)members[i];
                     put(queue, to, members[i], members[i + 1]);
@@ -199,7 +199,7 @@ static void descend(const struct sum *sum, struct queue *queue, struct descent *
     }
 }
 
-/* Put the product of total^(2^(window w)) over the windows of a combination, from the top down: eight combinations at once. */
+/* Put the product of total^(2^(window w)) over the windows of a combination, from the top down, for eight of them. */
 static void combine(const struct sum *sum, const struct descent *descents, struct rows out, size_t first) {
     lanes x[2 * MAXIMUM_DIGITS + LANES], y[2 * MAXIMUM_DIGITS + LANES];
     const uint64_t *from[LANES];
@@ -222,7 +222,7 @@ static void combine(const struct sum *sum, const struct descent *descents, struc
     store_rows(sum->field, out, first, x);
 }
 
-static int load_bases(const struct field *field, struct rows in, uint64_t *bases) {
+static void load_bases(const struct field *field, struct rows in, uint64_t *bases) {
     lanes x[2 * MAXIMUM_DIGITS + LANES];
     memset(x, 0, sizeof x);
     for (size_t first = 0; first < in.count; first += LANES) {
@@ -234,7 +234,6 @@ static int load_bases(const struct field *field, struct rows in, uint64_t *bases
         load_rows(field, x, in, first);
         scatter_elements(field, to, x, here);
     }
-    return 1;
 }
 
 int kernel_multi_exponentiation(
@@ -263,9 +262,10 @@ int kernel_multi_exponentiation(
     struct descent *const descents = calloc(all, sizeof *descents);
     uint64_t *const slots = allocate(all * 3 * stride);
     struct queue queue = {.field = &field};
-    int done = sum.bases && sum.filled && sum.full && sum.products && sum.members && sum.first && sum.length &&
-               descents && slots && load_bases(&field, in, sum.bases);
+    const int done = sum.bases && sum.filled && sum.full && sum.products && sum.members && sum.first && sum.length &&
+                     descents && slots;
     if (done) {
+        load_bases(&field, in, sum.bases);
         for (size_t from = 0; from < all; from += together) {
             fill(&sum, &queue, from, all - from < together ? all - from : together);
         }
