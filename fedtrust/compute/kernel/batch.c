@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Words of a row that holds a number modulo n^2: 50 * 2 * 84 bits in 64-bit words, in whole blocks, and one block more
- * for what shifts look at. */
+/* Words of a row that holds a number modulo n^2: 50 * 2 * 84 bits in 64-bit words, in whole blocks, and one block
+ * more for what shifts look at. */
 #define MAXIMUM_WORDS (((2 * RADIX * MAXIMUM_DIGITS + 63) / 64 + 2 * LANES - 1) / LANES * LANES)
 
 static size_t toeplitz_read(struct toeplitz *matrix, const uint64_t *words, int piece) {

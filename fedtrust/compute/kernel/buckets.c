@@ -1,10 +1,9 @@
 /* Multi-exponentiation by buckets, as in fedtrust/crypto/buckets.py, with all multiplications eight at a time.
  *
- * Numbers are elements in memory, and a multiplication is three addresses: what does not depend on each other is queued
- * and done in groups of eight lanes. The elements of a bucket are multiplied in pairs, then the products in pairs, and
- * so on; the running products of all windows go down their buckets together. Exponents here are public: coefficients of
- * proofs.
- */
+ * Numbers are elements in memory, and a multiplication is three addresses: what does not depend on each other is
+ * queued and done in groups of eight lanes. The elements of a bucket are multiplied in pairs, then the products in
+ * pairs, and so on; the running products of all windows go down their buckets together. Exponents here are public:
+ * coefficients of proofs. */
 #include "batch.h"
 
 #include <stdlib.h>
@@ -110,7 +109,8 @@ static void fill(struct sum *sum, struct queue *queue, size_t from, size_t windo
             longest = length[d] > longest ? length[d] : longest;
         }
     }
-    /* A product of the pair (2 i, 2 i + 1) of a bucket goes to a slot of its own: buckets share out count / 2 of them. */
+    /* A product of the pair (2 i, 2 i + 1) of a bucket goes to a slot of its own: buckets share out count / 2 of
+     * them. */
     for (int round = 0; longest > 1; round++) {
         longest = 0;
         for (size_t w = 0; w < windows; w++) {
@@ -149,8 +149,8 @@ static void fill(struct sum *sum, struct queue *queue, size_t from, size_t windo
     }
 }
 
-/* What runs down the buckets of one window: `running` is the product of the buckets so far, `total` that of all of its
- * values. */
+/* What runs down the buckets of one window: `running` is the product of the buckets so far, `total` that of all of
+ * its values. */
 struct descent {
     uint64_t *slots[2], *total;
     const uint64_t *running;

@@ -2,9 +2,8 @@
  *
  * A number is a vector of digits in radix 2^50, each digit eight lanes wide. A column is a digit before carries: a
  * 64-bit sum whose weight is that of its place. Radix 50 leaves two bits, so that sums of four digits are still
- * operands of a 52-bit multiplication: two levels of Karatsuba need no carries in between. The two halves of a product
- * are collected apart, the upper one with the weight of four columns' units: 2^52 = 4 * 2^50.
- */
+ * operands of a 52-bit multiplication: two levels of Karatsuba need no carries in between. The two halves of a
+ * product are collected apart, the upper one with the weight of four columns' units: 2^52 = 4 * 2^50. */
 #ifndef FEDTRUST_COLUMNS_H
 #define FEDTRUST_COLUMNS_H
 
@@ -21,11 +20,11 @@ void multiply_columns(lanes *restrict out, const lanes *a, const lanes *b, int p
 /* out[0..8 piece) = a^2. */
 void square_columns(lanes *restrict out, const lanes *a, int piece);
 
-/* With count = 2 piece: out[k] = sum over j <= k of matrix[k - j] v[j], for k < count; what belongs to out[count] is left
- * out. */
+/* With count = 2 piece: out[k] = sum over j <= k of matrix[k - j] v[j], for k < count; what belongs to out[count] is
+ * left out. */
 void lower_triangle(lanes *restrict out, const uint64_t *matrix, const lanes *v, int piece);
-/* With count = 2 piece: out[k] = sum over j >= k of matrix[count - 1 - (j - k)] v[j], for k < count; out[count] has upper
- * halves only. */
+/* With count = 2 piece: out[k] = sum over j >= k of matrix[count - 1 - (j - k)] v[j], for k < count; out[count] has
+ * upper halves only. */
 void upper_triangle(lanes *restrict out, const uint64_t *matrix, const lanes *v, int piece);
 
 /* A Toeplitz matrix of twice `piece` rows as three of `piece` rows; see toeplitz(). */
@@ -35,8 +34,8 @@ struct toeplitz {
     const uint64_t *lower;  /* T2 - T1 + 2^51 */
 };
 
-/* out[0..2 piece] = T v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. `excess` is taken off
- * every column but the first. Columns are signed. */
+/* out[0..2 piece] = T v for v of 2 piece digits below 2^51; column 2 piece has upper halves only. `excess` is taken
+ * off every column but the first. Columns are signed. */
 void toeplitz(lanes *restrict out, const struct toeplitz *matrix, const lanes *v, lanes excess, int piece);
 
 /* A circulant matrix of twice `piece` rows, W = ((X, Y), (Y, X)), as two of `piece` rows. */

@@ -1,8 +1,7 @@
 /* Many powers of one base modulo n^2: fedtrust/crypto/fixed_base.py explains table and logarithms.
  *
- * An entry is found among all of its window by permutations of whole registers: every entry is read, for eight exponents
- * at once, and no address depends on one. That is what bounds the window to seven bits.
- */
+ * An entry is found among all of its window by permutations of whole registers: every entry is read, for eight
+ * exponents at once, and no address depends on one. That is what bounds the window to seven bits. */
 #include "batch.h"
 
 #include <stdlib.h>
@@ -10,8 +9,8 @@
 
 #define NARROWEST_WINDOW 3
 #define WIDEST_WINDOW 7
-/* Groups of eight exponents that go through a row of the table together, while it is in the cache, and how many of them
- * share what is loaded into registers. */
+/* Groups of eight exponents that go through a row of the table together, while it is in the cache, and how many of
+ * them share what is loaded into registers. */
 #define GROUPS 24
 #define GROUPS_AT_ONCE 4
 
@@ -38,7 +37,9 @@ void kernel_fixed_base_free(struct fixed_base_table *table) {
     }
 }
 
-static void put_entry(struct fixed_base_table *table, const struct field *field, size_t first, int entry, const lanes *v) {
+static void put_entry(
+    struct fixed_base_table *table, const struct field *field, size_t first, int entry, const lanes *v
+) {
     const size_t entries = (size_t)1 << table->window, digits = (size_t)field->digits;
     for (size_t lane = 0; lane < LANES && first + lane < table->rows; lane++) {
         for (size_t k = 0; k < digits; k++) {

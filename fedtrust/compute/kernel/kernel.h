@@ -1,8 +1,7 @@
 /* What the kernel does, without Python: batches of powers and products modulo an odd n, or modulo n^2.
  *
- * Numbers come in and go out as little-endian 64-bit words in fixed width ("rows"), a row every `stride` words, stride a
- * multiple of eight, unused words zero. No branch and no address depends on a secret exponent.
- */
+ * Numbers come in and go out as little-endian 64-bit words in fixed width ("rows"), a row every `stride` words,
+ * stride a multiple of eight, unused words zero. No branch and no address depends on a secret exponent. */
 #ifndef FEDTRUST_KERNEL_H
 #define FEDTRUST_KERNEL_H
 
@@ -34,11 +33,13 @@ int kernel_supported(void);
 uint64_t kernel_multiply_adds(uint64_t rounds);
 /* Return whether the constants have the length that their piece asks for. */
 int kernel_constants_are_whole(struct constants constants);
-/* Return how many digits of 50 bits a residue has, and how many words a residue, or (pair) one modulo n^2, has at most. */
+/* Return how many digits of 50 bits a residue has, and how many words a residue, or (pair) one modulo n^2, has at
+ * most. */
 size_t kernel_digits(struct constants constants);
 size_t kernel_words(struct constants constants, int pair);
 
-/* out[i] = in[i]^exponent, modulo n or (pair) n^2. in may have twice the width of n. Returns 0 when memory is short. */
+/* out[i] = in[i]^exponent, modulo n or (pair) n^2. in may have twice the width of n. Returns 0 when memory is short.
+ */
 int kernel_same_exponent_powers(
     struct constants constants, int pair, struct rows in, const uint64_t *exponent, size_t exponent_bits, int secret,
     struct rows out
@@ -50,7 +51,8 @@ int kernel_multi_exponentiation(
 );
 
 /* A table of the powers of generators[i] (pairs in Montgomery form, 2 digits each of 50 bits a word) for a window of
- * 3 to 7 bits and at most KERNEL_MAXIMUM_WINDOWS windows; inverses[i] are 1 / generators[i] modulo n, in Montgomery form. NULL when memory is short. */
+ * 3 to 7 bits and at most KERNEL_MAXIMUM_WINDOWS windows; inverses[i] are 1 / generators[i] modulo n, in Montgomery
+ * form. NULL when memory is short. */
 struct fixed_base_table *kernel_fixed_base_table(
     struct constants constants, const uint64_t *generators, const uint64_t *inverses, size_t count, int window
 );

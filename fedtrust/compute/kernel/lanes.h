@@ -1,8 +1,7 @@
 /* Eight 64-bit integers side by side, and the few operations on them that are more than C's own.
  *
- * With AVX-512 IFMA each is one instruction. With FEDTRUST_EMULATED_LANES they are loops of plain C: slow, but the same
- * source then runs on any processor, under valgrind and under every sanitizer.
- */
+ * With AVX-512 IFMA each is one instruction. With FEDTRUST_EMULATED_LANES they are loops of plain C: slow, but the
+ * same source then runs on any processor, under valgrind and under every sanitizer. */
 #ifndef FEDTRUST_LANES_H
 #define FEDTRUST_LANES_H
 

@@ -1,8 +1,8 @@
-/* The kernel as a Python module: gmpy2 integers in, little-endian bytes out, the interpreter lock released in between.
+/* The kernel as a Python module: gmpy2 integers in, little-endian bytes out, the interpreter lock released in
+ * between.
  *
- * Nothing here is compiled for a special processor: importing the module is safe everywhere, and supported() says whether
- * anything else in it may be called.
- */
+ * Nothing here is compiled for a special processor: importing the module is safe everywhere, and supported() says
+ * whether anything else in it may be called. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <gmpy2.h>

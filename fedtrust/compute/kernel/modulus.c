@@ -26,12 +26,15 @@ ALWAYS_INLINE lanes carry(lanes *digits, const lanes *columns, int count, lanes 
 
 /* z = T / R; the two quotients are left in q, unless it is NULL. T >= 0, whatever the signs of its columns; it is
  * overwritten. */
-ALWAYS_INLINE void reduce_with(const struct modulus *modulus, lanes *z, lanes *restrict T, struct quotients *restrict q) {
+ALWAYS_INLINE void reduce_with(
+    const struct modulus *modulus, lanes *z, lanes *restrict T, struct quotients *restrict q
+) {
     const int half = 2 * modulus->piece, count = 2 * half, top = modulus->top;
     const lanes mask = everywhere(DIGIT_MASK), zero = everywhere(0);
 
-    /* Digits [0, h) of T, and its columns from top on as digits: what is below these is neglected, and one taken off to
-     * make up for it, which leaves nothing of a T too small for that. (Carries are slow: two chains run side by side.) */
+    /* Digits [0, h) of T, and its columns from top on as digits: what is below these is neglected, and one taken off
+     * to make up for it, which leaves nothing of a T too small for that. (Carries are slow: two chains run side by
+     * side.) */
     lanes upper[MAXIMUM_HALF], in = zero, in_upper = shift_signed(T[top - 1], RADIX) - everywhere(1);
     _Pragma("GCC unroll 4")
     for (int k = 0; k < half; k++) {
@@ -73,8 +76,9 @@ ALWAYS_INLINE void reduce_with(const struct modulus *modulus, lanes *z, lanes *r
     toeplitz(d, &modulus->difference, sum, total, modulus->piece);
     circulant(a, &modulus->sum, difference, everywhere(2 * modulus->digit_sum), modulus->piece);
 
-    /* 4 (T + q n - p n B^h) modulo B^m - 1, turned by h places: columns [h, m), then [0, h). Columns of T are carried once
-     * by themselves, against overflow. The last digit is zero, so what stands in its column is the carry around. */
+    /* 4 (T + q n - p n B^h) modulo B^m - 1, turned by h places: columns [h, m), then [0, h). Columns of T are
+     * carried once by themselves, against overflow. The last digit is zero, so what stands in its column is the
+     * carry around. */
     const lanes last = (T[count + half - 1] & mask) + shift_signed(T[count + half - 2], RADIX) + T[half - 1];
     in = (last << 2) + a[half - 1] + (d[half - 1] << 1);
     in = shift_signed(in + everywhere(UINT64_C(1) << (RADIX - 1)), RADIX);
@@ -175,7 +179,9 @@ void scale_pairs(const struct modulus *modulus, lanes *z, const lanes *x, const 
 }
 
 /* y = the carry of the first component, plus `more` (a residue, or NULL), plus n, as digits. */
-ALWAYS_INLINE void put_quotients(const struct modulus *modulus, lanes *y, const struct quotients *q, const lanes *more) {
+ALWAYS_INLINE void put_quotients(
+    const struct modulus *modulus, lanes *y, const struct quotients *q, const lanes *more
+) {
     const int half = 2 * modulus->piece, count = 2 * half;
     lanes in = everywhere(0);
     for (int k = 0; k < count; k++) {

@@ -1,5 +1,5 @@
-/* Powers with one exponent, by fixed windows: the same steps for every exponent of a length. A secret exponent's digits
- * choose an entry by reading all of the table; a public one's go straight to it, and may be longer. */
+/* Powers with one exponent, by fixed windows: the same steps for every exponent of a length. A secret exponent's
+ * digits choose an entry by reading all of the table; a public one's go straight to it, and may be longer. */
 #include "batch.h"
 
 #include <string.h>
