@@ -166,14 +166,14 @@ class Toeplitz:
     upper: Numbers
     lower: Numbers
 
-    def times(self, v: Numbers) -> list[Number]:
-        """Return the columns of the product."""
+    def times(self, v: Numbers, excess: Number) -> list[Number]:
+        """Return the columns of the product, ``excess`` taken off all but the first."""
         piece = len(v) // 2
         first: Number = 0
         second: Number = 0
         for k in range(piece):
             first, second = first + v[k], second + v[k + piece]
-        first, second = lane(first << 1), lane(second << 1)
+        first, second = lane(lane(first << 1) + excess), lane(lane(second << 1) + excess)
         middle = _toeplitz_piece(self.middle, [v[k] + v[k + piece] for k in range(piece)])
         out = [*_toeplitz_piece(self.upper, v[piece:]), *([0] * piece)]
         lower = _toeplitz_piece(self.lower, v[:piece])
@@ -199,8 +199,8 @@ class Circulant:
     odd: Numbers
     odd_rows: Numbers
 
-    def times_twice(self, v: Numbers) -> list[Number]:
-        """Return the columns of twice the product."""
+    def times_twice(self, v: Numbers, excess: Number) -> list[Number]:
+        """Return the columns of twice the product, ``excess`` taken off all but the first."""
         piece = len(v) // 2
         sums = [v[k] + v[k + piece] for k in range(piece)]
         differences = [v[k] - v[k + piece] + 2 * BASE for k in range(piece)]
@@ -210,9 +210,10 @@ class Circulant:
         total = lane(total << 1)
         even, odd = _toeplitz_piece(self.even, sums), _toeplitz_piece(self.odd, differences)
         columns = [odd[0], *(lane(lane(odd[k] - total) - self.odd_rows[k - 1]) for k in range(1, piece + 1))]
-        out = [lane(even[k] + columns[k]) for k in range(piece)]
-        out.append(lane(lane(even[0] - columns[0]) + lane(even[piece] + columns[piece])))
-        return out + [lane(even[k] - columns[k]) for k in range(1, piece + 1)]
+        common = [even[0], *(lane(even[k] - excess) for k in range(1, piece + 1))]
+        out = [lane(common[k] + columns[k]) for k in range(piece)]
+        out.append(lane(lane(lane(even[0] - odd[0]) + common[piece]) + columns[piece]))
+        return out + [lane(common[k] - columns[k]) for k in range(1, piece + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,9 +333,8 @@ def reduce(model: Model, columns: Numbers) -> Reduction:
         differences.append(q[k] - p[k] + BASE)
         total = lane(total + sums[k])
 
-    d, a = model.difference.times(sums), model.sum.times_twice(differences)
-    for k in range(1, half + 1):
-        a[k], d[k] = lane(a[k] - lane(model.digit_sum << 1)), lane(d[k] - total)
+    d = model.difference.times(sums, total)
+    a = model.sum.times_twice(differences, lane(model.digit_sum << 1))
     last = lane(digit(t[count + half - 1]) + (t[count + half - 2] >> RADIX) + t[half - 1])
     entering = lane(lane(last << 2) + a[half - 1] + lane(d[half - 1] << 1))
     entering = lane(entering + (BASE >> 1)) >> RADIX

@@ -6,7 +6,9 @@ above 10, dudect's mark for a probable leak, must show in three independent samp
 other work on the machine makes one sample noisy, a leak makes all three fail. The clock counts the processor time of
 this thread only. Nothing here says how fast a call is. The last tests hold the same measure against code that leaks.
 
-A test of the same property without a clock is ``test_secret_operands.py``: memcheck on secrets marked undefined.
+What this can see is a path that depends on a secret. An address that does, of a table in the cache, is less than it can
+see: the kernel's look-up for public exponents gives |t| below 5. ``test_secret_operands.py`` looks for those, without a
+clock: memcheck on secrets marked undefined.
 """
 
 from __future__ import annotations
