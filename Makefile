@@ -2,7 +2,8 @@
 PYTHON := .venv/bin/python
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-.PHONY: help setup demo compare test test-fast test-e2e lint format bench bench-quick bench-million clean
+.PHONY: help setup demo compare test test-fast test-portable sanitize test-e2e lint format wheel
+.PHONY: bench bench-quick bench-million clean
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
@@ -20,15 +21,27 @@ include contracts.mk
 
 node_modules/.installed: .venv/.installed
 
-setup: .venv/.installed node_modules/.installed ## install everything, locked, into this folder
+# a native kernel that changed since is built again, in its place; without a C compiler this only warns
+.venv/.installed-kernel: .venv/.installed setup.py $(wildcard fedtrust/compute/kernel/*.[ch])
+	$(PYTHON) setup.py --quiet build_ext --inplace
+	@touch $@
+
+setup: .venv/.installed-kernel node_modules/.installed ## install everything, locked, into this folder
 
 demo: setup contracts ## four hospitals train a model, nobody sees an update, an auditor verifies every round
 	.venv/bin/fedtrust demo $(DEMO_OPTIONS)
 
-test: setup contracts-check forge-test test-fast test-e2e ## run all tests
+test: setup contracts-check forge-test test-fast test-portable sanitize test-e2e ## run all tests
 
 test-fast: setup ## unit, property, conformance and attack tests
 	$(PYTHON) -m pytest -n 2 -m 'not e2e'
+
+# what computes with the kernel that was selected; the conformance suite, in test-fast, runs on every one there is
+test-portable: setup ## the cryptography again, on the portable kernel
+	FEDTRUST_KERNEL=portable $(PYTHON) -m pytest -n 2 -m 'not slow' tests/crypto tests/compute/test_selection.py
+
+sanitize: setup ## the native kernel's tests under the address and undefined-behaviour sanitizers
+	$(PYTHON) scripts/sanitize_kernel.py -n 2
 
 test-e2e: setup ## real processes, real TLS, real Anvil and Hardhat
 	$(PYTHON) -m pytest -n 2 --dist loadgroup -m e2e
@@ -42,6 +55,9 @@ format: setup ## rewrite Python and Solidity in the project's style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 	scripts/node.sh npx forge fmt contracts tests/contracts
+
+wheel: setup ## build dist/*.whl, with the native kernel if there is a C compiler, and the source distribution
+	$(PYTHON) -m build --no-isolation
 
 compare: setup ## federated, pooled and alone over ten seeded splits, for both models
 	.venv/bin/fedtrust compare --model logistic
@@ -63,4 +79,4 @@ bench-million: .venv/.installed ## a whole round of 1 million parameters, each r
 	$(PYTHON) -m benchmarks.million --json docs/benchmarks/million.json --page docs/benchmarks.md $(BENCH_OPTIONS)
 
 clean: ## remove what was built and installed
-	rm -rf .venv node_modules build cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,10 +1,13 @@
-"""How end-to-end tests are shared out among workers (``make test-e2e``)."""
+"""What all tests say first, and how end-to-end tests are shared out among workers (``make test-e2e``)."""
 
 from __future__ import annotations
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from fedtrust.compute.kernels import choose_kernel
+from fedtrust.errors import ConfigurationError
 
 ONE_WORKER = {
     "tests/e2e/test_full_run.py": "settled",
@@ -19,6 +22,15 @@ class ByFederation(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return ONE_WORKER.get(nodeid.partition("::")[0], nodeid)
+
+
+def pytest_report_header() -> str:
+    """Say which kernel computes where programs would choose it."""
+    try:
+        choice = choose_kernel()
+    except ConfigurationError as error:
+        raise pytest.UsageError(error.diagnostics()) from error
+    return f"arithmetic: {choice.kernel} kernel ({choice.reason})"
 
 
 @pytest.hookimpl(optionalhook=True)

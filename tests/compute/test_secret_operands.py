@@ -30,6 +30,7 @@ UNDEFINED = 99
 BITS = 75  # more than one word, and no whole number of windows
 N = mpz(secrets.randbits(1024)) | 1 << 1023 | 1  # of the shortest numbers that the kernel is compiled for
 
+pytestmark = pytest.mark.slow
 Run = Callable[..., tuple[int, bytes, str]]
 
 

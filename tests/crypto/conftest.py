@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -14,7 +15,15 @@ from fedtrust.crypto.primes import safe_prime
 from fedtrust.crypto.statements import DecryptionStatement, UpdateStatement
 from fedtrust.crypto.threshold import combine, partial_roots
 from tests.crypto.crypto_fixtures import CONTRACT, COUNT, Committee, Round
+from tests.fixtures.arithmetic import arithmetic_of_programs
 from tests.fixtures.keys import test_primes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def arithmetic() -> Iterator[None]:
+    """The native kernel where there is one, or what FEDTRUST_KERNEL names (``make test-portable``)."""
+    with arithmetic_of_programs():
+        yield
 
 
 @pytest.fixture(scope="session")
