@@ -18,6 +18,7 @@ from fedtrust.compute.kernels import NativeKernel, native_kernel
 from fedtrust.compute.modulus_constants import ModulusConstants, encode_words, modulus_constants
 from fedtrust.compute.native import LANES, MINIMUM_BASES, MINIMUM_PRODUCTS, NativeArithmetic
 from fedtrust.crypto.arithmetic import GmpArithmetic
+from tests.compute.kernel_model import model_of, multiply_pairs, value_of
 from tests.compute.operands import (
     CLASSES,
     LengthClass,
@@ -117,6 +118,20 @@ def test_values_that_are_not_reduced(arithmetic: NativeArithmetic) -> None:
     assert arithmetic.products([values, values], square) == [v * v % square for v in values]
     expected = math.prod(power(v, mpz(i), square) for i, v in enumerate(values)) % square
     assert arithmetic.multi_exponentiation(values, [mpz(i) for i in range(len(values))], square) == expected
+
+
+@pytest.mark.parametrize("border", ["shortest", "longest"])
+def test_the_exact_model_agrees(arithmetic: NativeArithmetic, served: LengthClass, border: str) -> None:
+    """kernel_model.py, whose columns test_modulus_constants.py bounds, computes what the kernel does."""
+    n = extreme_moduli(getattr(served, border))[4]
+    square, model, constants = n * n, model_of(constants_of(n)), constants_of(n)
+    values = extreme_values(n, square)
+    found = arithmetic.products([values, values[::-1]], square)
+    for at in range(0, len(values), 6):
+        pairs = [constants.pair_digits(value) for value in (values[at], values[-1 - at])]
+        first, second = multiply_pairs(model, *pairs)
+        of_model = (value_of(first.z) + value_of(second.z) * n) * constants.montgomery % square
+        assert found[at] == of_model
 
 
 # --- whatever hypothesis finds -----------------------------------------------------------------------------------
