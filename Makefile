@@ -57,6 +57,7 @@ format: setup ## rewrite Python and Solidity in the project's style
 	scripts/node.sh npx forge fmt contracts tests/contracts
 
 wheel: setup ## build dist/*.whl, with the native kernel if there is a C compiler, and the source distribution
+	rm -rf build/lib* build/bdist* # what an earlier build left would be in the wheel
 	$(PYTHON) -m build --no-isolation
 
 compare: setup ## federated, pooled and alone over ten seeded splits, for both models
