@@ -120,7 +120,9 @@ class NativeArithmetic:
         if constants is None or not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
             return self._portable.same_exponent_powers(bases, exponent, modulus)
         words = (1 + pair) * constants.words
-        secret = exponent != constants.n  # every other exponent is taken for one
+        # Every exponent is taken for a secret but n itself, which verification and opening raise to. (Modulo p^2, with a
+        # secret p in the place of n, nothing is ever raised to p.)
+        secret = exponent != constants.n
 
         def powers(part: Sequence[mpz]) -> bytes:
             return self._kernel.same_exponent_powers(constants.data, pair, part, mpz(exponent), bits, secret, words)

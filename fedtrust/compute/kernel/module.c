@@ -237,7 +237,8 @@ static PyObject *multi_exponentiation(PyObject *self, PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "one exponent for each base and combination, and at least one base");
         done = 0;
     }
-    if (done && make_rows(&out, powers.count / in.count, (size_t)words)) {
+    done = done && make_rows(&out, powers.count / in.count, (size_t)words);
+    if (done) {
         Py_BEGIN_ALLOW_THREADS
         done = kernel_multi_exponentiation(constants, pair, in, powers, (size_t)bits, out);
         Py_END_ALLOW_THREADS
