@@ -280,6 +280,17 @@ def test_bucket_exponents(arithmetic: NativeArithmetic, longest: int) -> None:
         assert arithmetic.multi_exponentiation(bases, exponents, square) == expected
 
 
+@pytest.mark.parametrize("count", [16, 20, 70, 200, 600])
+def test_windows_of_buckets_at_the_borders_of_words(arithmetic: NativeArithmetic, count: int) -> None:
+    """The count decides how wide the windows are, and so which of them reach over a border of words, and how far."""
+    n = extreme_moduli(601)[4]
+    bases = [patterned(600, 50, seed) for seed in range(count)]
+    for bits in (64, 65, 259, 390):
+        exponents = [(mpz(1) << bits) - 1 - (mpz(1) << i % bits) for i in range(count)]
+        expected = math.prod(power(b, e, n) for b, e in zip(bases, exponents, strict=True)) % n
+        assert arithmetic.multi_exponentiation(bases, exponents, n) == expected
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_any_number_of_values(workers: int) -> None:
     arithmetic, square = NativeArithmetic(workers), N * N
