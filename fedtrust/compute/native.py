@@ -120,8 +120,8 @@ class NativeArithmetic:
         if constants is None or not 0 < bits <= _MAXIMUM_EXPONENT_BITS:
             return self._portable.same_exponent_powers(bases, exponent, modulus)
         words = (1 + pair) * constants.words
-        # Every exponent is taken for a secret but n itself, which verification and opening raise to. (Modulo p^2, with a
-        # secret p in the place of n, nothing is ever raised to p.)
+        # Every exponent is taken for a secret but n itself, which verification and opening raise to. (Modulo p^2, with
+        # a secret p in the place of n, nothing is ever raised to p.)
         secret = exponent != constants.n
 
         def powers(part: Sequence[mpz]) -> bytes:
