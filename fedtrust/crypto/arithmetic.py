@@ -1,12 +1,13 @@
 """The batch seam: all heavy modular arithmetic goes through these five functions.
 
 :class:`GmpArithmetic` computes on one core with gmpy2; :class:`fedtrust.compute.parallel.ParallelArithmetic` spreads
-the same work over worker processes; a native kernel or a GPU can stand behind the same Protocol. Callers never
-choose: every module computes with :data:`ARITHMETIC`, and a program selects once, at its start, what stands behind
-it.
+the same work over worker processes; :class:`fedtrust.compute.native.NativeArithmetic` computes on the native kernel.
+Callers never choose: every module computes with :data:`ARITHMETIC`, and a program selects once, at its start, what
+stands behind it.
 
-None of this runs in constant time. The secret exponents that pass through here (encryption randomness, key shares)
-are used by processes that answer on the scale of rounds, and the threat model says so.
+Secret exponents (encryption randomness, key shares) belong into ``fixed_base_powers`` and ``same_exponent_powers``
+only: on the native kernel no branch and no address in these depends on an exponent's bits. With gmpy2 nothing runs in
+constant time; ``multi_exponentiation`` nowhere does. docs/limitations.md says what follows from that.
 """
 
 from __future__ import annotations
