@@ -33,12 +33,19 @@ def verify_arithmetic(arithmetic: Arithmetic) -> None:
             "same-exponent powers": [gmpy2.powmod(b, exponent, modulus) for b in bases],
             "multi-exponentiation": [product],
         }
-        found = {
-            "fixed-base powers": arithmetic.fixed_base_powers(base, exponents, modulus),
-            "products": arithmetic.products([bases, powers], modulus),
-            "same-exponent powers": arithmetic.same_exponent_powers(bases, exponent, modulus),
-            "multi-exponentiation": [arithmetic.multi_exponentiation(bases, exponents, modulus)],
-        }
+        try:
+            found = {
+                "fixed-base powers": arithmetic.fixed_base_powers(base, exponents, modulus),
+                "products": arithmetic.products([bases, powers], modulus),
+                "same-exponent powers": arithmetic.same_exponent_powers(bases, exponent, modulus),
+                "multi-exponentiation": [arithmetic.multi_exponentiation(bases, exponents, modulus)],
+            }
+        except (AttributeError, TypeError, ValueError) as error:  # how the extension module answers another version
+            raise ArithmeticFaultError(
+                "the kernel refuses what this package asks of it",
+                got=error,
+                advice="it was built from another version: install fedtrust again (in a checkout: make setup)",
+            ) from error
         for name, values in expected.items():
             wrong = sum(mine != value for mine, value in zip(found[name], values, strict=False))
             if wrong or len(found[name]) != len(values):

@@ -13,7 +13,9 @@ from gmpy2 import mpz
 
 from fedtrust import __version__
 from fedtrust.cli import doctor
-from fedtrust.compute.kernels import VARIABLE, choose_kernel
+from fedtrust.compute.kernels import VARIABLE, Kernel, choose_kernel
+from fedtrust.compute.modulus_constants import encode_words
+from fedtrust.compute.native import NativeArithmetic
 from fedtrust.compute.self_test import verify_arithmetic
 from fedtrust.crypto.arithmetic import ARITHMETIC, GmpArithmetic
 from fedtrust.errors import ArithmeticFaultError, ExitCode
@@ -45,6 +47,33 @@ class Faulty(GmpArithmetic):
         return self._spoilt("multi-exponentiation", [super().multi_exponentiation(bases, exponents, modulus)], modulus)[
             0
         ]
+
+
+class Watched(GmpArithmetic):
+    """The portable side of the native arithmetic; keeps what was handed to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[tuple[str, str]] = set()
+
+    def _ask(self, function: str, modulus: mpz) -> None:
+        self.asked.add((function, "n^2" if gmpy2.is_square(modulus) else "n"))
+
+    def fixed_base_powers(self, base: mpz, exponents: Sequence[mpz], modulus: mpz) -> list[mpz]:
+        self._ask("fixed-base powers", modulus)
+        return super().fixed_base_powers(base, exponents, modulus)
+
+    def products(self, rows: Iterable[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        self._ask("products", modulus)
+        return super().products(rows, modulus)
+
+    def same_exponent_powers(self, bases: Sequence[mpz], exponent: mpz, modulus: mpz) -> list[mpz]:
+        self._ask("same-exponent powers", modulus)
+        return super().same_exponent_powers(bases, exponent, modulus)
+
+    def multi_exponentiation(self, bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
+        self._ask("multi-exponentiation", modulus)
+        return super().multi_exponentiation(bases, exponents, modulus)
 
 
 FUNCTIONS = ["fixed-base powers", "products", "same-exponent powers", "multi-exponentiation"]
@@ -100,6 +129,29 @@ def test_a_kernel_that_is_not_there(monkeypatch: pytest.MonkeyPatch, wanted: str
 def test_the_self_test_finds_one_wrong_bit(function: str, square: bool) -> None:
     with pytest.raises(ArithmeticFaultError, match=function):
         verify_arithmetic(Faulty(function, square=square))
+
+
+def test_a_kernel_of_another_version_is_told_from_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    choice = choose_kernel()
+    if choice.kernel is not Kernel.NATIVE:
+        pytest.skip(choice.reason)
+    monkeypatch.setattr("fedtrust.compute.modulus_constants.encode_words", lambda words: encode_words([*words, 0]))
+    outcome = fedtrust_here("doctor")
+    assert outcome.code == ExitCode.ARITHMETIC, outcome.err
+    assert "make setup" in outcome.err
+
+
+def test_the_self_test_reaches_the_native_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel does not do by design aside, nothing in the self-test is short enough for the portable side."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    choice = choose_kernel()
+    if choice.kernel is not Kernel.NATIVE:
+        pytest.skip(choice.reason)
+    arithmetic, portable = NativeArithmetic(), Watched()
+    monkeypatch.setattr(arithmetic, "_portable", portable)
+    verify_arithmetic(arithmetic)
+    assert portable.asked == {("fixed-base powers", "n"), ("products", "n")}
 
 
 def test_a_wrong_result_ends_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
