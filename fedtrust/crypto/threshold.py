@@ -104,11 +104,11 @@ class Opening:
 def verify_share(manifest: KeyManifest, share: KeyShare) -> None:
     """Check that ``share`` is the one the manifest names: v_i = v^(D e_i). Raises KeyFileError."""
     n = manifest.public_key.n
-    if share.index > len(manifest.trustees) or share.value >= n:
+    if share.index > len(manifest.trustees) or not 0 < share.value < n:
         raise KeyFileError(
             "key share does not belong to this key", expected=f"an index in 1 to {len(manifest.trustees)}"
         )
-    if gmpy2.powmod(manifest.v, manifest.delta * share.value, n) != manifest.trustee(share.index).verification:
+    if gmpy2.powmod_sec(manifest.v, manifest.delta * share.value, n) != manifest.trustee(share.index).verification:
         raise KeyFileError(
             f"key share of trustee {share.index} does not belong to this key",
             expected="the share whose verification key is in the manifest",
