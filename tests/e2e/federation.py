@@ -142,6 +142,8 @@ class Federation:
     standby: bool = False
     rules: Mapping[str, object] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What stands in the environment of the node of a name, beside what all have."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -262,7 +264,7 @@ class Federation:
         """Start ``fedtrust WORDS`` as one of the nodes."""
         log = self.folder / f"{name}.log"
         log.touch()
-        self.nodes[name] = Node(name, CommandProcess(words, environment(), log, log), log)
+        self.nodes[name] = Node(name, CommandProcess(words, environment(**self.variables.get(name, {})), log, log), log)
 
     def start_aggregator(self, name: str = "aggregator") -> None:
         """Start an aggregator and wait until it serves."""
