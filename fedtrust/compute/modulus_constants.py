@@ -26,7 +26,7 @@ _MATRIX_OFFSET = 1 << RADIX + 1
 class ModulusConstants:
     """The constants of an odd ``n``, as the kernel reads them (``data``: little-endian 64-bit words)."""
 
-    n: mpz
+    n: mpz = field(repr=False)  # a secret prime, where a holder of the whole key decrypts
     piece: int
     data: bytes = field(repr=False)
 

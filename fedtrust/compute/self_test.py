@@ -24,14 +24,17 @@ def verify_arithmetic(arithmetic: Arithmetic) -> None:
         exponents = [_exponent() for _ in range(COUNT)]
         base, exponent = bases[0], exponents[0]
         powers = [gmpy2.powmod(b, e, modulus) for b, e in zip(bases, exponents, strict=True)]
-        product = mpz(1)
-        for power in powers:
+        product, other = mpz(1), mpz(1)
+        for power, b, e in zip(powers, bases, reversed(exponents), strict=True):
             product = product * power % modulus
+            other = other * gmpy2.powmod(b, e, modulus) % modulus
+        rows = [exponents, exponents[::-1]]
         expected = {
             "fixed-base powers": [gmpy2.powmod(base, e, modulus) for e in exponents],
             "products": [b * p % modulus for b, p in zip(bases, powers, strict=True)],
             "same-exponent powers": [gmpy2.powmod(b, exponent, modulus) for b in bases],
             "multi-exponentiation": [product],
+            "multi-exponentiations": [product, other],
         }
         try:
             found = {
@@ -39,6 +42,7 @@ def verify_arithmetic(arithmetic: Arithmetic) -> None:
                 "products": arithmetic.products([bases, powers], modulus),
                 "same-exponent powers": arithmetic.same_exponent_powers(bases, exponent, modulus),
                 "multi-exponentiation": [arithmetic.multi_exponentiation(bases, exponents, modulus)],
+                "multi-exponentiations": arithmetic.multi_exponentiations(bases, rows, modulus),
             }
         except (AttributeError, TypeError, ValueError) as error:  # how the extension module answers another version
             raise ArithmeticFaultError(

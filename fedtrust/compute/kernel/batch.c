@@ -19,11 +19,15 @@ static size_t circulant_read(struct circulant *matrix, const uint64_t *words, in
     return 2 * size + (size_t)piece;
 }
 
-/* The order is that of fedtrust/compute/modulus_constants.py. Returns how many words there should be. */
-static size_t field_words(struct field *field, const uint64_t *words, int piece) {
+/* The order is that of fedtrust/compute/modulus_constants.py. */
+void field_read(struct field *field, struct constants constants, int pair) {
+    const uint64_t *const words = constants.words;
+    const int piece = (int)words[0];
     const size_t half = 2 * (size_t)piece, count = 2 * half;
     struct modulus *const modulus = &field->modulus;
     size_t at = 2;
+    modulus->piece = piece;
+    modulus->top = (int)words[1];
     modulus->digits = words + at, at += count;
     modulus->inverse = words + at, at += half;
     modulus->quotient = words + at, at += half;
@@ -32,15 +36,7 @@ static size_t field_words(struct field *field, const uint64_t *words, int piece)
     field->into = words + at, at += count;
     field->one = words + at, at += 2 * count;
     field->into_pair = words + at, at += 2 * count;
-    modulus->digit_sum = words[at++];
-    return at;
-}
-
-void field_read(struct field *field, struct constants constants, int pair) {
-    const int piece = (int)constants.words[0];
-    field_words(field, constants.words, piece);
-    field->modulus.piece = piece;
-    field->modulus.top = (int)constants.words[1];
+    modulus->digit_sum = words[at];
     field->pair = pair;
     field->digits = (pair ? 8 : 4) * piece;
     field->stride = (field->digits + LANES - 1) / LANES * LANES;
@@ -251,10 +247,14 @@ void *allocate(size_t words) {
     return memory;
 }
 
+void wipe(void *memory, size_t bytes) {
+    memset(memory, 0, bytes);
+    __asm__ volatile("" : : "r"(memory) : "memory");
+}
+
 void forget(void *memory, size_t words) {
     if (memory != NULL) {
-        memset(memory, 0, words * sizeof(uint64_t));
-        __asm__ volatile("" : : "r"(memory) : "memory");
+        wipe(memory, words * sizeof(uint64_t));
         free(memory);
     }
 }

@@ -39,7 +39,8 @@ void spread(lanes *z, const uint64_t *digits, int count);
 
 /* Memory for `words` words, aligned for lanes, zeroed; NULL when there is none. */
 void *allocate(size_t words);
-/* Overwrite what was secret, in a way that no compiler leaves out, and free it. */
+/* Overwrite what was secret, in a way that no compiler leaves out; and free it as well. */
+void wipe(void *memory, size_t bytes);
 void forget(void *memory, size_t words);
 
 #endif

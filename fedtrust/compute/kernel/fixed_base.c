@@ -228,7 +228,7 @@ int kernel_fixed_base_powers(
             finish(&field, &states[g], out, start + (size_t)g * LANES);
         }
     }
-    memset(index, 0, sizeof index);
+    wipe(index, sizeof index);
     forget(states, state_words);
     forget(found, found_words);
     return 1;

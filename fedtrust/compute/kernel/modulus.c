@@ -238,12 +238,12 @@ static lanes subtract_modulus(const struct modulus *modulus, lanes *x) {
     lanes times = everywhere(0), less[MAXIMUM_DIGITS];
     for (int bit = EXCESS_BITS - 1; bit >= 0; bit--) {
         _Pragma("GCC unroll 4")
-    for (int k = 0; k < count; k++) {
+        for (int k = 0; k < count; k++) {
             less[k] = x[k] - everywhere(modulus->digits[k] << bit);
         }
         const lanes negative = carry(less, less, count, everywhere(0)); /* all ones, or zero */
         _Pragma("GCC unroll 4")
-    for (int k = 0; k < count; k++) {
+        for (int k = 0; k < count; k++) {
             x[k] = choose(negative, less[k], x[k]);
         }
         times += everywhere(UINT64_C(1) << bit) & ~negative;

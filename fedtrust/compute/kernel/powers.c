@@ -2,8 +2,6 @@
  * digits choose an entry by reading all of the table; a public one's go straight to it, and may be longer. */
 #include "batch.h"
 
-#include <string.h>
-
 #define WIDEST_SECRET_WINDOW 5
 #define WIDEST_WINDOW 6
 
@@ -92,8 +90,8 @@ int kernel_same_exponent_powers(
         }
         store_rows(&field, out, first, x);
     }
-    memset(x, 0, sizeof x);
-    memset(factor, 0, sizeof factor);
+    wipe(x, sizeof x);
+    wipe(factor, sizeof factor);
     forget(table, table_words);
     return 1;
 }
